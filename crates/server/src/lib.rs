@@ -1,0 +1,1 @@
+//! The HTTP side of chat-proxy: routes, extractors, SSE, problem+json

@@ -1,0 +1,1 @@
+//! The n8n side of chat-proxy: sign, send, stream
