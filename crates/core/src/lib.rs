@@ -10,8 +10,13 @@ pub mod conversation;
 pub mod ids;
 pub mod keys;
 pub mod lifecycle;
+pub mod limit;
 pub mod origin;
+pub mod session;
+pub mod site;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod turn;
 pub mod upstream;
 pub mod usage;

@@ -1,8 +1,30 @@
 //! A turn: one visitor message and its answer.
+//!
+//! The server owns it, not a connection: [`Turns::start`] makes the message durable, spawns a tracked task and returns
+//! a reader of the turn's log; [`Turns::resume`] only returns a reader. A visitor who leaves loses nothing.
 
+mod answer;
 pub mod event;
+pub mod replay;
+mod run;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::ids::{AnswerId, ConversationId, Ids, MessageId, TurnId};
+use crate::keys::{Key, sha256};
+use crate::lifecycle::Lifecycle;
+use crate::session::hash_of;
+use crate::session::token::SessionClaims;
+use crate::site::Site;
+use crate::store::{Idempotency, NewTurn, OpenedTurn, Store, StoreError, TurnRecord};
+use crate::upstream::{Question, Upstream, VisitorContext};
+use event::{EventId, StreamEvent, VisitorMessage};
+use replay::{Encode, LogReader, LogWriter, Replays, TurnLog};
 
 /// How a turn stands. Every turn ends in exactly one of the last four (invariant R2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,5 +59,255 @@ impl TurnState {
         [Self::Answering, Self::Complete, Self::Interrupted, Self::Failed, Self::Stopped]
             .into_iter()
             .find(|state| state.as_str() == word)
+    }
+}
+
+/// A message to answer, from a visitor whose session was proved.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub claims: SessionClaims,
+    pub site: Arc<Site>,
+    pub message: String,
+    pub page_url: Option<String>,
+    pub page_title: Option<String>,
+    pub user_agent: Option<String>,
+    pub client_ip: Option<IpAddr>,
+    pub metadata: BTreeMap<String, String>,
+    pub idempotency_key: Option<String>,
+}
+
+/// Why no turn was started.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    #[error("the process is shutting down")]
+    ShuttingDown,
+    #[error("another turn of the conversation is being answered")]
+    Busy,
+    #[error("the idempotency key was used with another message")]
+    IdempotencyMismatch,
+    #[error("the session has ended")]
+    SessionGone,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What there is to read for a visitor who comes back.
+#[derive(Debug)]
+pub enum Resumption {
+    /// Nothing that the visitor has not seen.
+    Idle,
+    /// The rest, as readers to be read one after the other.
+    Rest(Vec<LogReader>),
+    /// The position is not known here: clear, then read all.
+    Reset(bytes::Bytes, Vec<LogReader>),
+}
+
+/// Everything that turns need. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Turns(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    store: Arc<dyn Store>,
+    upstream: Arc<dyn Upstream>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    lifecycle: Lifecycle,
+    address_key: Key,
+    replays: Replays,
+}
+
+/// What [`Turns`] are made of.
+#[derive(Debug)]
+pub struct TurnParts {
+    pub store: Arc<dyn Store>,
+    pub upstream: Arc<dyn Upstream>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub lifecycle: Lifecycle,
+    /// Client addresses are stored as a hash under this key.
+    pub address_key: Key,
+    pub encode: Encode,
+}
+
+impl Turns {
+    /// No turn runs yet.
+    pub fn new(parts: TurnParts) -> Self {
+        let replays = Replays::new(parts.encode, Arc::clone(&parts.ids));
+        Self(Arc::new(Parts {
+            store: parts.store,
+            upstream: parts.upstream,
+            clock: parts.clock,
+            ids: parts.ids,
+            lifecycle: parts.lifecycle,
+            address_key: parts.address_key,
+            replays,
+        }))
+    }
+
+    /// Makes the message durable, starts its turn and returns a reader from the first event on. The same idempotency
+    /// key and message return a reader of the same turn (invariant R4).
+    pub async fn start(&self, ask: Ask) -> Result<LogReader, TurnError> {
+        let parts = &self.0;
+        if parts.lifecycle.is_draining() {
+            return Err(TurnError::ShuttingDown);
+        }
+        let new = self.new_turn(&ask);
+        let conversation = new.conversation.clone();
+        let number = match parts.store.open_turn(new.clone()).await? {
+            OpenedTurn::Opened { number } => number,
+            OpenedTurn::Repeated(record) => {
+                let log = self.log_of(&conversation, &record);
+                return log.and_then(|log| log.reader_after(None)).ok_or(TurnError::Busy);
+            }
+            OpenedTurn::Mismatched => return Err(TurnError::IdempotencyMismatch),
+            OpenedTurn::Busy => return Err(TurnError::Busy),
+            OpenedTurn::SessionGone => return Err(TurnError::SessionGone),
+        };
+        let mut writer = parts.replays.begin(&conversation, new.id.clone(), number);
+        writer.push(&StreamEvent::Begin {
+            turn_id: &new.id,
+            message_id: &new.answer_id,
+            message: VisitorMessage { id: &new.message_id, content: &new.message },
+        });
+        writer.flush();
+        let log = Arc::clone(writer.log());
+        run::spawn(Arc::clone(parts), ask.into_running(&new, number), writer);
+        // A log that was just begun has a reader from its start.
+        log.reader_after(None).ok_or(TurnError::Busy)
+    }
+
+    fn new_turn(&self, ask: &Ask) -> NewTurn {
+        let Parts { ids, clock, address_key, .. } = &*self.0;
+        let claims = &ask.claims;
+        let scope = claims.conversation.as_str().as_bytes();
+        NewTurn {
+            id: TurnId::generate(&**ids),
+            site: claims.site.clone(),
+            session_id_hash: hash_of(&claims.session),
+            conversation: claims.conversation.clone(),
+            message_id: MessageId::generate(&**ids),
+            answer_id: AnswerId::generate(&**ids),
+            message: ask.message.clone(),
+            page_url: ask.page_url.clone(),
+            user_agent: ask.user_agent.clone(),
+            client_ip_hash: ask.client_ip.map(|address| address_key.mac(&[address.to_string().as_bytes()])),
+            idempotency: ask.idempotency_key.as_ref().map(|key| Idempotency {
+                key_hash: address_key.mac(&[scope, key.as_bytes()]),
+                body_hash: sha256(ask.message.as_bytes()),
+            }),
+            now: clock.now(),
+        }
+    }
+
+    /// What a reader that saw everything up to `last` has not seen (invariant R3).
+    pub async fn resume(
+        &self,
+        conversation: &ConversationId,
+        last: Option<EventId>,
+    ) -> Result<Resumption, TurnError> {
+        let running = self.0.replays.running(conversation);
+        let Some(last) = last else {
+            let reader = running.and_then(|log| log.reader_after(None));
+            return Ok(reader.map_or(Resumption::Idle, |reader| Resumption::Rest(vec![reader])));
+        };
+        if let Some(known) = self.0.replays.of_event(conversation, last)
+            && let Some(rest) = known.reader_after(Some(last.sequence))
+        {
+            let after = running.filter(|log| log.turn() != known.turn());
+            let readers: Vec<_> = std::iter::once(rest)
+                .chain(after.and_then(|log| log.reader_after(None)))
+                .filter(|reader| !reader.is_at_end())
+                .collect();
+            return Ok(if readers.is_empty() { Resumption::Idle } else { Resumption::Rest(readers) });
+        }
+        self.reset(conversation, last, running).await
+    }
+
+    /// The whole state of the turn that `last` speaks of, or of the latest one, then the running one.
+    async fn reset(
+        &self,
+        conversation: &ConversationId,
+        last: EventId,
+        running: Option<Arc<TurnLog>>,
+    ) -> Result<Resumption, TurnError> {
+        let store = &self.0.store;
+        let mut record = store.find_turn(conversation, Some(last.turn)).await?;
+        if record.is_none() {
+            record = store.find_turn(conversation, None).await?;
+        }
+        let Some(log) = record.and_then(|record| self.log_of(conversation, &record)) else {
+            return Ok(Resumption::Idle);
+        };
+        let after = running.filter(|running| running.turn() != log.turn());
+        let readers = log.reader_after(Some(0)).into_iter();
+        let readers = readers.chain(after.and_then(|log| log.reader_after(None))).collect();
+        Ok(Resumption::Reset(log.encoded_reset(), readers))
+    }
+
+    /// The log of a stored turn, made anew from the record when it is no longer kept. `None`: another process
+    /// answers it.
+    fn log_of(&self, conversation: &ConversationId, record: &TurnRecord) -> Option<Arc<TurnLog>> {
+        if let Some(log) = self.0.replays.of_turn(conversation, &record.id) {
+            return Some(log);
+        }
+        if record.state == TurnState::Answering {
+            return None;
+        }
+        let mut writer = self.0.replays.begin(conversation, record.id.clone(), record.number);
+        write_ended(&mut writer, record);
+        Some(Arc::clone(writer.log()))
+    }
+
+    /// The turn of a conversation that is being answered, and its latest event.
+    pub fn running(&self, conversation: &ConversationId) -> Option<(TurnId, EventId)> {
+        let log = self.0.replays.running(conversation)?;
+        Some((log.turn().clone(), log.last_event_id()?))
+    }
+
+    /// Forgets logs that ended long enough ago. Call it now and then.
+    pub fn forget_ended(&self) {
+        self.0.replays.forget_ended();
+    }
+}
+
+fn write_ended(writer: &mut LogWriter, record: &TurnRecord) {
+    writer.push(&StreamEvent::Begin {
+        turn_id: &record.id,
+        message_id: &record.answer_id,
+        message: VisitorMessage { id: &record.message_id, content: &record.message },
+    });
+    if !record.answer.is_empty() {
+        writer.push(&StreamEvent::Item { content: &record.answer });
+    }
+    writer.push(&StreamEvent::End { state: record.state });
+}
+
+impl Ask {
+    fn into_running(self, new: &NewTurn, number: u32) -> run::Running {
+        let claims = self.claims;
+        run::Running {
+            site: self.site,
+            number,
+            question: Question {
+                site: claims.site,
+                conversation: claims.conversation,
+                turn: new.id.clone(),
+                message_id: new.message_id.clone(),
+                message: self.message,
+                transcript: Vec::new(),
+                visitor: VisitorContext {
+                    visitor: claims.visitor,
+                    is_returning: claims.is_returning,
+                    origin: Arc::new(claims.origin),
+                    page_url: self.page_url,
+                    page_title: self.page_title,
+                    user_agent: self.user_agent,
+                    client_ip: self.client_ip,
+                },
+                metadata: self.metadata,
+                asked_at: new.now,
+            },
+        }
     }
 }

@@ -1,0 +1,252 @@
+//! The task that runs a turn: recall, ask, append what comes, record how it ended.
+
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use metrics::{counter, gauge, histogram};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use crate::clock::Timestamp;
+use crate::code::Code;
+use crate::conversation::bound_transcript;
+use crate::ids::{ConversationId, SiteId, TurnId};
+use crate::site::Site;
+use crate::store::{EndedTurn, StoreError};
+use crate::turn::answer::Answer;
+use crate::turn::event::StreamEvent;
+use crate::turn::replay::LogWriter;
+use crate::turn::{Parts, TurnState};
+use crate::upstream::{AnswerEnd, AnswerStream, Question, UpstreamError};
+use crate::usage::UsageEvent;
+
+/// How often, and with which pauses, an answer is offered to a store that does not take it.
+const RECORD_PAUSES: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(1), Duration::from_secs(3)];
+
+/// A turn whose message is durable.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) site: Arc<Site>,
+    pub(super) number: u32,
+    pub(super) question: Question,
+}
+
+/// How the agent's part ended.
+enum Ending {
+    Told(AnswerEnd),
+    /// The process stops.
+    Stopped,
+    /// Our own code failed.
+    Panicked,
+}
+
+pub(super) fn spawn(parts: Arc<Parts>, running: Running, writer: LogWriter) {
+    let span = tracing::info_span!("turn", site.id = %running.site.id, turn.id = %running.question.turn);
+    let tracker = parts.lifecycle.turns().clone();
+    tracker.spawn(run(parts, running, writer).instrument(span));
+}
+
+async fn run(parts: Arc<Parts>, running: Running, mut writer: LogWriter) {
+    let open = OpenTurns::enter();
+    let beginning = Beginning::of(&running.question);
+    let began = beginning.at;
+    let mut progress = Progress { answer: Answer::default(), first_piece: None };
+    let ending = {
+        // A panic costs this turn and nothing else (R12); what was heard until then is still recorded.
+        let heard = AssertUnwindSafe(hear(&parts, running, &mut writer, &mut progress, began)).catch_unwind();
+        tokio::select! {
+            biased;
+            heard = heard => heard.map_or(Ending::Panicked, Ending::Told),
+            () = parts.lifecycle.stopping().cancelled() => Ending::Stopped,
+        }
+    };
+    let (state, code) = judge(&ending, &progress.answer);
+    let ended = beginning.ended(parts.clock.now(), state, code, progress);
+    measure(&ended.usage);
+    if let Err(error) = record(&parts, ended).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "the answer could not be recorded");
+    }
+    drop(open);
+    tell(&ending, state, code, writer);
+}
+
+struct Progress {
+    answer: Answer,
+    first_piece: Option<Duration>,
+}
+
+/// Asks the agent and appends what it says, to the end.
+async fn hear(
+    parts: &Parts,
+    running: Running,
+    writer: &mut LogWriter,
+    progress: &mut Progress,
+    began: Instant,
+) -> AnswerEnd {
+    let Running { site, number, mut question } = running;
+    let limits = site.transcript;
+    match parts.store.recall(&question.conversation, number, limits.messages).await {
+        Ok(messages) => question.transcript = bound_transcript(messages, limits),
+        Err(error) => return store_failed(&error),
+    }
+    let mut stream = match parts.upstream.ask(question).await {
+        Ok(stream) => stream,
+        Err(error) => return AnswerEnd { error: Some(error) },
+    };
+    listen(&mut *stream, writer, progress, began).await
+}
+
+async fn listen(
+    stream: &mut dyn AnswerStream,
+    writer: &mut LogWriter,
+    progress: &mut Progress,
+    began: Instant,
+) -> AnswerEnd {
+    let mut events = Vec::new();
+    loop {
+        let end = poll_fn(|context| stream.poll_events(context, &mut events)).await;
+        progress.answer.take(&mut events, writer);
+        if progress.first_piece.is_none() && progress.answer.deltas > 0 {
+            progress.first_piece = Some(began.elapsed());
+        }
+        if let Some(end) = end {
+            return end;
+        }
+    }
+}
+
+fn store_failed(error: &StoreError) -> AnswerEnd {
+    AnswerEnd {
+        error: Some(UpstreamError {
+            code: Code::StorageUnavailable,
+            class: "recall",
+            diagnosis: format!("The conversation could not be recalled: {error}."),
+            retry_after: None,
+        }),
+    }
+}
+
+fn judge(ending: &Ending, answer: &Answer) -> (TurnState, Option<Code>) {
+    match ending {
+        Ending::Told(AnswerEnd { error: None }) => (answer.end_state(false), None),
+        Ending::Told(AnswerEnd { error: Some(error) }) => (answer.end_state(true), Some(error.code)),
+        Ending::Stopped => (answer.end_state(true), Some(Code::ShuttingDown)),
+        Ending::Panicked => (answer.end_state(true), Some(Code::Internal)),
+    }
+}
+
+/// Stores the end before anyone is told of it; a store that is away for a moment is waited for.
+async fn record(parts: &Parts, ended: EndedTurn) -> Result<(), StoreError> {
+    for pause in RECORD_PAUSES {
+        match parts.store.record_answer(ended.clone()).await {
+            Err(StoreError::Unavailable(_) | StoreError::Overloaded) => tokio::time::sleep(pause).await,
+            done => return done,
+        }
+    }
+    parts.store.record_answer(ended).await
+}
+
+fn tell(ending: &Ending, state: TurnState, code: Option<Code>, mut writer: LogWriter) {
+    match ending {
+        Ending::Stopped => {
+            tracing::info!("the turn was cut by the shutdown");
+            writer.push(&StreamEvent::Reconnect);
+            return;
+        }
+        Ending::Told(AnswerEnd { error: Some(error) }) => {
+            tracing::warn!(code = error.code.as_str(), class = error.class, "the turn ended early: {error}");
+        }
+        Ending::Panicked => tracing::error!("the turn ended by a panic"),
+        Ending::Told(AnswerEnd { error: None }) => tracing::info!("the turn is complete"),
+    }
+    if let Some(code) = code {
+        let retry_after = match ending {
+            Ending::Told(AnswerEnd { error: Some(error) }) => error.retry_after,
+            _ => None,
+        };
+        let retry_after_ms = retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        writer.push(&StreamEvent::error(code, retry_after_ms));
+    }
+    writer.push(&StreamEvent::End { state });
+}
+
+/// What the end of a turn needs to know from its beginning.
+struct Beginning {
+    site: SiteId,
+    turn: TurnId,
+    conversation: ConversationId,
+    message_chars: u32,
+    at: Instant,
+}
+
+impl Beginning {
+    fn of(question: &Question) -> Self {
+        Self {
+            site: question.site.clone(),
+            turn: question.turn.clone(),
+            conversation: question.conversation.clone(),
+            message_chars: count_chars(&question.message),
+            at: Instant::now(),
+        }
+    }
+
+    fn ended(self, now: Timestamp, outcome: TurnState, code: Option<Code>, progress: Progress) -> EndedTurn {
+        let Progress { answer, first_piece } = progress;
+        EndedTurn {
+            turn: self.turn.clone(),
+            conversation: self.conversation,
+            now,
+            usage: UsageEvent {
+                site: self.site,
+                turn: self.turn,
+                occurred_at: now,
+                outcome,
+                code,
+                message_chars: self.message_chars,
+                answer_chars: count_chars(&answer.text),
+                deltas: answer.deltas,
+                first_piece_ms: first_piece.map(whole_ms),
+                duration_ms: whole_ms(self.at.elapsed()),
+            },
+            answer: answer.text,
+        }
+    }
+}
+
+fn measure(usage: &UsageEvent) {
+    let outcome = usage.outcome.as_str();
+    counter!("chat_proxy_turns_total", "site" => usage.site.to_string(), "outcome" => outcome).increment(1);
+    counter!("chat_proxy_deltas_total").increment(u64::from(usage.deltas));
+    histogram!("chat_proxy_turn_seconds").record(f64::from(usage.duration_ms) / 1000.0);
+    if let Some(first_piece_ms) = usage.first_piece_ms {
+        histogram!("chat_proxy_first_piece_seconds").record(f64::from(first_piece_ms) / 1000.0);
+    }
+}
+
+fn count_chars(text: &str) -> u32 {
+    u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
+}
+
+fn whole_ms(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// Counts a turn as open while it lives.
+struct OpenTurns;
+
+impl OpenTurns {
+    fn enter() -> Self {
+        gauge!("chat_proxy_open_turns").increment(1);
+        Self
+    }
+}
+
+impl Drop for OpenTurns {
+    fn drop(&mut self) {
+        gauge!("chat_proxy_open_turns").decrement(1);
+    }
+}
