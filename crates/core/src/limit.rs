@@ -102,6 +102,11 @@ impl Limits {
         }
     }
 
+    /// How many requests a minute and an hour let through.
+    pub fn quotas(&self) -> [u32; 2] {
+        [self.windows[0].limit, self.windows[1].limit]
+    }
+
     /// Counts one request under every key. The tightest status of all is returned.
     pub fn check(&self, keys: &[LimitKey]) -> Result<LimitStatus, Limited> {
         let mut tightest: Option<LimitStatus> = None;

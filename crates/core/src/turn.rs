@@ -23,7 +23,7 @@ use crate::session::token::SessionClaims;
 use crate::site::Site;
 use crate::store::{Idempotency, NewTurn, OpenedTurn, Store, StoreError, TurnRecord};
 use crate::upstream::{Question, Upstream, VisitorContext};
-use event::{EventId, StreamEvent, VisitorMessage};
+use event::{EventId, StreamEvent};
 use replay::{Encode, LogReader, LogWriter, Replays, TurnLog};
 
 /// How a turn stands. Every turn ends in exactly one of the last four (invariant R2).
@@ -168,7 +168,7 @@ impl Turns {
         writer.push(&StreamEvent::Begin {
             turn_id: &new.id,
             message_id: &new.answer_id,
-            message: VisitorMessage { id: &new.message_id, content: &new.message },
+            message: &new.message,
         });
         writer.flush();
         let log = Arc::clone(writer.log());
@@ -275,7 +275,7 @@ fn write_ended(writer: &mut LogWriter, record: &TurnRecord) {
     writer.push(&StreamEvent::Begin {
         turn_id: &record.id,
         message_id: &record.answer_id,
-        message: VisitorMessage { id: &record.message_id, content: &record.message },
+        message: &record.message,
     });
     if !record.answer.is_empty() {
         writer.push(&StreamEvent::Item { content: &record.answer });

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code;
-use crate::ids::{AnswerId, MessageId, TurnId};
+use crate::ids::{AnswerId, TurnId};
 use crate::turn::TurnState;
 
 /// Where an event stands: which log, which turn of the session, which event of it (from 0).
@@ -45,7 +45,13 @@ impl fmt::Display for EventId {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum StreamEvent<'a> {
     /// The first event, always.
-    Begin { turn_id: &'a TurnId, message_id: &'a AnswerId, message: VisitorMessage<'a> },
+    Begin {
+        turn_id: &'a TurnId,
+        /// The answer's id.
+        message_id: &'a AnswerId,
+        /// What the visitor said, so that every reader shows the same.
+        message: &'a str,
+    },
     /// A piece of answer text.
     Item { content: &'a str },
     /// Clear the whole answer; one `item` with all that still stands follows, if anything does.
@@ -75,13 +81,6 @@ impl StreamEvent<'_> {
     pub fn error(code: Code, retry_after_ms: Option<u64>) -> Self {
         Self::Error { code, title: code.title(), retryable: code.is_retryable(), retry_after_ms }
     }
-}
-
-/// The visitor's message as the server stored it, so that every reader shows the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct VisitorMessage<'a> {
-    pub id: &'a MessageId,
-    pub content: &'a str,
 }
 
 /// What the agent is doing before and between its words.

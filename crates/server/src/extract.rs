@@ -1,0 +1,12 @@
+//! Proofs: values that can only exist if a check passed, so a forgotten check does not compile.
+
+pub mod client_ip;
+pub mod json_body;
+pub mod limits;
+pub mod request_origin;
+pub mod visitor_session;
+
+pub use client_ip::{ClientIp, PeerAddr};
+pub use json_body::JsonBody;
+pub use request_origin::RequestOrigin;
+pub use visitor_session::VisitorSession;

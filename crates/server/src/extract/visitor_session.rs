@@ -1,0 +1,86 @@
+//! A visitor whose session token is good and whose session has not ended.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use axum_extra::extract::CookieJar;
+use chat_proxy_core::Code;
+use chat_proxy_core::session::Sessions;
+use chat_proxy_core::session::token::SessionClaims;
+use chat_proxy_core::site::Site;
+
+use crate::extract::RequestOrigin;
+use crate::problem::Problem;
+use crate::state::{CookieOptions, SitesView};
+
+/// Exists only for a proved session of a registered site.
+#[derive(Clone, Debug)]
+pub struct VisitorSession {
+    pub claims: SessionClaims,
+    pub site: Arc<Site>,
+}
+
+impl<S> FromRequestParts<S> for VisitorSession
+where
+    Arc<Sessions>: FromRef<S>,
+    SitesView: FromRef<S>,
+    CookieOptions: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let invalid = || Problem::new(Code::SessionInvalid);
+        let view = SitesView::from_ref(state);
+        let cookie = CookieOptions::from_ref(state).name;
+        let token = token_of(&parts.headers, &cookie).ok_or_else(invalid)?;
+        let claims = Arc::<Sessions>::from_ref(state).prove(&token).await?.ok_or_else(invalid)?;
+        // An origin that was taken off its site ends its sessions; so does taking off the site.
+        let site = view.sites.get(&claims.site).filter(|site| site.allows(&claims.origin)).ok_or_else(invalid)?;
+        if parts.method != Method::GET {
+            let origin = RequestOrigin::from_request_parts(parts, state).await?;
+            is_from_its_site(&origin, site)?;
+        }
+        Ok(Self { site: Arc::clone(site), claims })
+    }
+}
+
+/// A session that may be missing, but not be wrong in silence: a bad token counts as none.
+impl<S> OptionalFromRequestParts<S> for VisitorSession
+where
+    Arc<Sessions>: FromRef<S>,
+    SitesView: FromRef<S>,
+    CookieOptions: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Problem> {
+        let proved = <Self as FromRequestParts<S>>::from_request_parts(parts, state).await;
+        match proved {
+            Ok(session) => Ok(Some(session)),
+            Err(problem) if problem.is(Code::SessionInvalid) => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    }
+}
+
+fn is_from_its_site(origin: &RequestOrigin, site: &Site) -> Result<(), Problem> {
+    match origin {
+        RequestOrigin::Own => Ok(()),
+        RequestOrigin::Shop(origin) if site.allows(origin) => Ok(()),
+        RequestOrigin::Shop(_) => Err(Problem::new(Code::OriginDenied)),
+    }
+}
+
+/// The token of the `Authorization` header (RFC 6750 §2.1), else of the cookie.
+fn token_of(headers: &HeaderMap, cookie: &str) -> Option<String> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned());
+    }
+    CookieJar::from_headers(headers).get(cookie).map(|cookie| cookie.value().to_owned())
+}

@@ -1,0 +1,121 @@
+//! The accept loop: hyper with the bounds that `axum::serve` does not have.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::extract::PeerAddr;
+use crate::operations::Census;
+
+/// How long a client may take to send a request's head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most headers of a request, and the most bytes of its head.
+const MAX_HEADERS: usize = 64;
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// The longest request target.
+const MAX_TARGET_BYTES: usize = 2 * 1024;
+/// After a failed `accept`, which mostly means that descriptors have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a listener serves and how much of it.
+#[derive(Debug)]
+pub struct ListenerOptions {
+    pub router: Router,
+    pub census: Arc<Census>,
+    /// Connections beyond this wait in the kernel's queue.
+    pub max_connections: usize,
+}
+
+/// Serves until `closing`, then lets every connection finish what it is doing. The returned tracker is empty when all
+/// of them have.
+pub async fn serve(listener: TcpListener, options: ListenerOptions, closing: CancellationToken) -> TaskTracker {
+    let connections = TaskTracker::new();
+    let permits = Arc::new(Semaphore::new(options.max_connections));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = closing.cancelled() => break,
+            accepted = accept(&listener, &permits) => accepted,
+        };
+        let Ok((stream, peer, permit)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let open = options.census.open_connection();
+        let connection = connection(stream, peer, options.router.clone(), closing.clone());
+        connections.spawn(async move {
+            connection.await;
+            drop((open, permit));
+        });
+    }
+    connections.close();
+    connections
+}
+
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    // Pieces of an answer are small; each is to leave at once.
+    stream.set_nodelay(true)?;
+    Ok((stream, peer, permit))
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, closing: CancellationToken) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET_BYTES) {
+                return Ok(StatusCode::URI_TOO_LONG.into_response());
+            }
+            router.oneshot(prepare(request, peer)).await
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let mut is_closing = false;
+    loop {
+        tokio::select! {
+            done = connection.as_mut() => {
+                if let Err(error) = done {
+                    // Clients leave in many ways; none of them is worth more than a debug line.
+                    tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
+                }
+                return;
+            }
+            () = closing.cancelled(), if !is_closing => {
+                is_closing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn prepare(request: hyper::Request<Incoming>, peer: SocketAddr) -> Request {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(PeerAddr(peer));
+    request
+}

@@ -1,0 +1,63 @@
+//! Every URL on one screen.
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::operations::{health, metrics, ready};
+use crate::problem::{self, Problem};
+use crate::state::AppState;
+use crate::visitor::{embed_ticket, history, message, resume, session};
+use crate::{cors, request_id, response_headers, widget};
+
+/// What the open internet may ask for.
+pub fn public_router(state: AppState) -> Router {
+    let api = Router::new()
+        .route("/api/v1/embed/ticket", post(embed_ticket::issue))
+        .route("/api/v1/session/create", post(session::create))
+        .route("/api/v1/session/validate", get(session::validate))
+        .route("/api/v1/session/end", post(session::end))
+        .route("/api/v1/chat/message", post(message::send))
+        .route("/api/v1/chat/stream", post(message::stream))
+        .route("/api/v1/chat/stream/{session_id}", get(resume::stream))
+        .route("/api/v1/chat/history/{session_id}", get(history::page))
+        .route("/widget/widget-config.json", get(widget::config::show))
+        .layer(cors::layer(&state));
+
+    let widget = Router::new()
+        .route("/widget/embed.js", get(widget::files::loader))
+        .route("/widget/public/embed.js", get(widget::files::loader))
+        .route("/widget/modern-widget.html", get(widget::document::show))
+        .route("/widget/panel.js", get(widget::files::panel))
+        .route("/widget/{version}/{file}", get(widget::files::asset));
+
+    let operations = Router::new()
+        .route("/health", get(health::show))
+        .route("/ready", get(ready::show))
+        .route("/metrics", get(metrics::show_publicly));
+
+    finish(api.merge(widget).merge(operations), state)
+}
+
+/// What only the operator's own network may ask for.
+pub fn operations_router(state: AppState) -> Router {
+    let router = Router::new()
+        .route("/health", get(health::show))
+        .route("/ready", get(ready::show))
+        .route("/metrics", get(metrics::show));
+    finish(router, state)
+}
+
+/// What is true of every request: an id, a trace, security headers, problem details, and that a panic costs one
+/// request.
+fn finish(router: Router<AppState>, state: AppState) -> Router {
+    router
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(CatchPanicLayer::custom(problem::of_panic))
+        .layer(from_fn(response_headers::add))
+        .layer(from_fn(problem::render))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), request_id::assign))
+        .with_state(state)
+}
