@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::ids::{AnswerId, ConversationId, Ids, MessageId, TurnId};
@@ -152,6 +153,7 @@ impl Turns {
         if parts.lifecycle.is_draining() {
             return Err(TurnError::ShuttingDown);
         }
+        let began = Instant::now();
         let new = self.new_turn(&ask);
         let conversation = new.conversation.clone();
         let number = match parts.store.open_turn(new.clone()).await? {
@@ -172,7 +174,7 @@ impl Turns {
         });
         writer.flush();
         let log = Arc::clone(writer.log());
-        run::spawn(Arc::clone(parts), ask.into_running(&new, number), writer);
+        run::spawn(Arc::clone(parts), ask.into_running(&new, number, began), writer);
         // A log that was just begun has a reader from its start.
         log.reader_after(None).ok_or(TurnError::Busy)
     }
@@ -284,11 +286,12 @@ fn write_ended(writer: &mut LogWriter, record: &TurnRecord) {
 }
 
 impl Ask {
-    fn into_running(self, new: &NewTurn, number: u32) -> run::Running {
+    fn into_running(self, new: &NewTurn, number: u32, began: Instant) -> run::Running {
         let claims = self.claims;
         run::Running {
             site: self.site,
             number,
+            began,
             question: Question {
                 site: claims.site,
                 conversation: claims.conversation,

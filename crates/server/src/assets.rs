@@ -11,7 +11,7 @@ use crate::problem::Problem;
 
 /// `web/dist`, written by `make web`, each file with its `.br` and `.gz` twins.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../web/dist"]
+#[folder = "../../web/dist"]
 #[allow_missing = true]
 struct Dist;
 

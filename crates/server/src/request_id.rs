@@ -1,7 +1,6 @@
 //! The request id: made here, shown to the client, and on every line of the log that belongs to the request.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
@@ -9,7 +8,9 @@ use axum::middleware::Next;
 use axum::response::Response;
 use chat_proxy_core::ids::{encode, random};
 use metrics::{counter, histogram};
+use tokio::time::Instant;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::state::AppState;
 
@@ -31,8 +32,14 @@ pub(crate) async fn assign(State(state): State<AppState>, mut request: Request, 
     request.extensions_mut().insert(id.clone());
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = method_label(request.method());
-    let span = tracing::info_span!("request", request.id = id.as_str(), http.method = method, http.route = route);
-    #[expect(clippy::disallowed_methods, reason = "measures a duration; nothing is decided by it")]
+    let span = tracing::info_span!(
+        "request",
+        request.id = id.as_str(),
+        http.method = method,
+        http.route = route,
+        site.id = Empty,
+        session.id = Empty,
+    );
     let began = Instant::now();
     let mut response = async {
         let response = next.run(request).await;

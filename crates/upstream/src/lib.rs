@@ -1,1 +1,25 @@
-//! The n8n side of chat-proxy: sign, send, stream
+//! The n8n side of chat-proxy: sign, send, stream.
+//!
+//! [`N8n`] implements [`chat_proxy_core::upstream::Upstream`]. It follows no redirect, reads no proxy from the
+//! environment and prints no address: what is wrong with an agent is said in sentences for the operator's log.
+//! Bytes become events in `n8n-stream`; queues, budgets and the breaker are not here.
+
+mod answer;
+mod auth;
+mod claims;
+mod clocks;
+mod connector;
+mod failure;
+mod head;
+mod health;
+mod n8n;
+mod options;
+mod report;
+mod request;
+mod site;
+
+pub use n8n::N8n;
+pub use n8n_stream::ShownNodes;
+pub use options::{
+    OptionsError, TOKEN_LIFETIME, UpstreamAuth, UpstreamOptions, UpstreamSite, UpstreamTimeouts,
+};

@@ -81,8 +81,13 @@ impl Color {
         is_inside.then(|| {
             let [red, green, blue] = linear.map(|value| {
                 let value = value.clamp(0.0, 1.0);
-                let encoded = if value <= 0.003_130_8 { value * 12.92 } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=255")]
+                let encoded =
+                    if value <= 0.003_130_8 { value * 12.92 } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "clamped to 0..=255"
+                )]
                 let byte = (encoded * 255.0).round() as u8;
                 byte
             });
@@ -258,7 +263,9 @@ mod tests {
     fn a_color_is_three_or_six_hex_digits() {
         assert_eq!(color("#0f5c5c").to_string(), "#0F5C5C");
         assert_eq!(color("#fa0"), color("#FFAA00"));
-        for wrong in ["", "#", "0f5c5c", "#0f5c5", "#0f5c5c5c", "#ggg", "#+1+2+3", "teal", "#é0f", "rgb(1,2,3)"] {
+        for wrong in
+            ["", "#", "0f5c5c", "#0f5c5", "#0f5c5c5c", "#ggg", "#+1+2+3", "teal", "#é0f", "rgb(1,2,3)"]
+        {
             assert_eq!(Color::parse(wrong), None, "{wrong}");
         }
     }

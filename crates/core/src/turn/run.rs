@@ -32,6 +32,8 @@ const RECORD_PAUSES: [Duration; 4] =
 pub(super) struct Running {
     pub(super) site: Arc<Site>,
     pub(super) number: u32,
+    /// When the visitor's message was here.
+    pub(super) began: Instant,
     pub(super) question: Question,
 }
 
@@ -52,12 +54,11 @@ pub(super) fn spawn(parts: Arc<Parts>, running: Running, writer: LogWriter) {
 
 async fn run(parts: Arc<Parts>, running: Running, mut writer: LogWriter) {
     let open = OpenTurns::enter();
-    let beginning = Beginning::of(&running.question);
-    let began = beginning.at;
+    let beginning = Beginning::of(&running);
     let mut progress = Progress { answer: Answer::default(), first_piece: None };
     let ending = {
         // A panic costs this turn and nothing else (R12); what was heard until then is still recorded.
-        let heard = AssertUnwindSafe(hear(&parts, running, &mut writer, &mut progress, began)).catch_unwind();
+        let heard = AssertUnwindSafe(hear(&parts, running, &mut writer, &mut progress)).catch_unwind();
         tokio::select! {
             biased;
             heard = heard => heard.map_or(Ending::Panicked, Ending::Told),
@@ -85,14 +86,14 @@ async fn hear(
     running: Running,
     writer: &mut LogWriter,
     progress: &mut Progress,
-    began: Instant,
 ) -> AnswerEnd {
-    let Running { site, number, mut question } = running;
+    let Running { site, number, began, mut question } = running;
     let limits = site.transcript;
     match parts.store.recall(&question.conversation, number, limits.messages).await {
         Ok(messages) => question.transcript = bound_transcript(messages, limits),
         Err(error) => return store_failed(&error),
     }
+    histogram!("chat_proxy_added_latency_seconds").record(began.elapsed());
     let mut stream = match parts.upstream.ask(question).await {
         Ok(stream) => stream,
         Err(error) => return AnswerEnd { error: Some(error) },
@@ -184,13 +185,14 @@ struct Beginning {
 }
 
 impl Beginning {
-    fn of(question: &Question) -> Self {
+    fn of(running: &Running) -> Self {
+        let question = &running.question;
         Self {
             site: question.site.clone(),
             turn: question.turn.clone(),
             conversation: question.conversation.clone(),
             message_chars: count_chars(&question.message),
-            at: Instant::now(),
+            at: running.began,
         }
     }
 

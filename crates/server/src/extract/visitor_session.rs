@@ -8,7 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum_extra::extract::CookieJar;
 use chat_proxy_core::Code;
-use chat_proxy_core::session::Sessions;
+use chat_proxy_core::keys::hex;
+use chat_proxy_core::session::{Sessions, hash_of};
 use chat_proxy_core::session::token::SessionClaims;
 use chat_proxy_core::site::Site;
 
@@ -44,6 +45,7 @@ where
             let origin = RequestOrigin::from_request_parts(parts, state).await?;
             is_from_its_site(&origin, site)?;
         }
+        note(&claims);
         Ok(Self { site: Arc::clone(site), claims })
     }
 }
@@ -66,6 +68,13 @@ where
             Err(problem) => Err(problem),
         }
     }
+}
+
+/// Puts site and session on every further log line of the request. A session id is a secret; its hash is not.
+fn note(claims: &SessionClaims) {
+    let span = tracing::Span::current();
+    span.record("site.id", claims.site.as_str());
+    span.record("session.id", hex(&hash_of(&claims.session)[..6]));
 }
 
 fn is_from_its_site(origin: &RequestOrigin, site: &Site) -> Result<(), Problem> {

@@ -1,0 +1,5 @@
+INSERT INTO usage_events (
+    turn_id, site_id, occurred_at, outcome, code, message_chars, answer_chars, deltas, first_piece_ms, duration_ms
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (turn_id) DO NOTHING

@@ -1,0 +1,49 @@
+//! What was acknowledged is there after the next start, and turns that were running then have ended.
+
+use std::sync::Arc;
+
+use chat_proxy_core::store::Store;
+use chat_proxy_core::turn::TurnState;
+use tokio::task::JoinSet;
+
+use super::visit::{NOW, Visit, texts};
+
+/// Before the restart: 64 visitors at once, each with an answered turn and a running one.
+pub async fn sixty_four_visitors_write_at_once(store: Arc<dyn Store>) -> Vec<Visit> {
+    let mut tasks = JoinSet::new();
+    for index in 0..64 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            let visit = Visit::begin(&*store).await;
+            visit.exchange(&*store, &format!("question {index}"), "answer", TurnState::Complete).await;
+            visit.open(&*store, "running").await;
+            (index, visit)
+        });
+    }
+    let mut visits = tasks.join_all().await;
+    visits.sort_by_key(|(index, _)| *index);
+    visits.into_iter().map(|(_, visit)| visit).collect()
+}
+
+/// After the restart.
+pub async fn everything_they_wrote_is_there(store: Arc<dyn Store>, visits: &[Visit]) {
+    for (index, visit) in visits.iter().enumerate() {
+        let session = store.find_session(&visit.session.site, &visit.session.id_hash).await.unwrap();
+        assert_eq!(session.unwrap().conversation, *visit.conversation());
+        let page = store.page_of_messages(visit.conversation(), None, 10).await.unwrap();
+        assert_eq!(texts(&page.messages), [&format!("question {index}"), "answer", "running"]);
+    }
+}
+
+/// After the restart: the turns that were running have failed, are counted once, and their conversations are free.
+pub async fn turns_left_behind_end_once(store: Arc<dyn Store>, visits: &[Visit]) {
+    assert_eq!(store.end_abandoned_turns(NOW.plus_ms(9_000)).await.unwrap(), visits.len() as u64);
+    assert_eq!(store.end_abandoned_turns(NOW.plus_ms(9_000)).await.unwrap(), 0);
+    for visit in visits {
+        let answered = store.find_turn(visit.conversation(), Some(1)).await.unwrap().unwrap();
+        assert_eq!((answered.state, &*answered.answer), (TurnState::Complete, "answer"));
+        let abandoned = store.find_turn(visit.conversation(), None).await.unwrap().unwrap();
+        assert_eq!((abandoned.number, abandoned.state, &*abandoned.answer), (2, TurnState::Failed, ""));
+        assert_eq!(visit.open(&*store, "next").await.1, 3);
+    }
+}

@@ -1,0 +1,127 @@
+//! The `SQLite` file: made with narrow permissions, recognized, refused when it is not ours.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use sqlx::{ConnectOptions, Connection as _, Row as _};
+
+use super::db::{self, Complaint, Connection};
+use super::migrations;
+use crate::open::OpenError;
+
+/// "ChPx": marks a file as ours in its header.
+const APPLICATION_ID: i64 = 0x4368_5078;
+
+/// Makes or recognizes the file, brings its schema up to date and proves that it can be written.
+pub(super) async fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+    create_if_missing(path)?;
+    let found = Header::read(path).await.map_err(|error| refused(path, error))?;
+    found.accept(path)?;
+    let mut writer = db::writer_options(path).connect().await.map_err(|error| refused(path, error))?;
+    if found.is_blank() {
+        mark_as_ours(&mut writer).await.map_err(|error| refused(path, error))?;
+    }
+    migrations::sqlite().run(&mut writer).await.map_err(|error| match error {
+        sqlx::migrate::MigrateError::Execute(error) => refused(path, error),
+        other => OpenError::Migration { path: path.to_owned(), source: Box::new(other) },
+    })?;
+    db::query(super::WRITE_CHECK).execute(&mut writer).await.map_err(|error| refused(path, error))?;
+    Ok(writer)
+}
+
+/// An empty file is a valid empty database, and one that we made has the mode we want from its first byte on.
+fn create_if_missing(path: &Path) -> Result<(), OpenError> {
+    let not_created = |source| OpenError::NotCreated { path: path.to_owned(), source };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(not_created)?;
+    }
+    refuse_orphaned_log(path)?;
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => refuse_read_only(path),
+        Err(error) => Err(not_created(error)),
+    }
+}
+
+/// `SQLite` deletes the log when it finds an empty file beside it.
+fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let log = PathBuf::from(log);
+    let has_content = log.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    if has_content && !path.exists() {
+        return Err(OpenError::Orphaned { path: path.to_owned(), log });
+    }
+    Ok(())
+}
+
+/// The superuser could write to a file marked read-only, but whoever marked it did not want that.
+fn refuse_read_only(path: &Path) -> Result<(), OpenError> {
+    match path.metadata() {
+        Ok(metadata) if metadata.permissions().readonly() => {
+            Err(OpenError::ReadOnly { path: path.to_owned() })
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(OpenError::Unavailable { path: path.to_owned(), source: Box::new(error) }),
+    }
+}
+
+/// What a file says about itself.
+struct Header {
+    application_id: i64,
+    schema_version: i64,
+    entries: i64,
+}
+
+impl Header {
+    /// Asks `SQLite` and not the bytes of the file, because the latest header may still be in the write-ahead log.
+    async fn read(path: &Path) -> Result<Self, sqlx::Error> {
+        let mut reader = db::reader_options(path).connect().await?;
+        let header = Self {
+            application_id: number(&mut reader, "PRAGMA application_id").await?,
+            schema_version: number(&mut reader, "PRAGMA user_version").await?,
+            entries: number(&mut reader, "SELECT COUNT(*) FROM sqlite_schema").await?,
+        };
+        reader.close().await?;
+        Ok(header)
+    }
+
+    /// Nothing has been stored yet: new, or the first start was cut off before it marked the file.
+    fn is_blank(&self) -> bool {
+        self.application_id == 0 && self.entries == 0
+    }
+
+    fn accept(&self, path: &Path) -> Result<(), OpenError> {
+        let path = PathBuf::from(path);
+        if !self.is_blank() && self.application_id != APPLICATION_ID {
+            return Err(OpenError::Foreign { path, application_id: self.application_id });
+        }
+        let known = migrations::LATEST;
+        if self.schema_version > known {
+            return Err(OpenError::Newer { path, found: self.schema_version, known });
+        }
+        Ok(())
+    }
+}
+
+async fn number(reader: &mut Connection, sql: &'static str) -> Result<i64, sqlx::Error> {
+    db::query(sql).fetch_one(reader).await?.try_get(0)
+}
+
+/// Comes before the first table, so that a start that is cut off in between is recognized by the next one.
+async fn mark_as_ours(writer: &mut Connection) -> Result<(), sqlx::Error> {
+    let statement = format!("PRAGMA application_id = {APPLICATION_ID}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(writer).await.map(drop)
+}
+
+fn refused(path: &Path, error: sqlx::Error) -> OpenError {
+    let path = path.to_owned();
+    match db::complaint(&error) {
+        Complaint::NotADatabase => OpenError::NotADatabase { path },
+        Complaint::Damaged => OpenError::Damaged { path, source: Box::new(error) },
+        Complaint::ReadOnly => OpenError::ReadOnly { path },
+        Complaint::Other => OpenError::Unavailable { path, source: Box::new(error) },
+    }
+}
