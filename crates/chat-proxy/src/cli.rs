@@ -41,7 +41,9 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Serve the chat for your sites
     Serve(Listen),
-    /// Try it out: a small shop page with the chat, and a built-in n8n unless `N8N_WEBHOOK_URL` names yours
+    #[command(
+        about = "Try it out: a small shop page with the chat, and a built-in n8n (or yours: N8N_WEBHOOK_URL)"
+    )]
     Demo(Listen),
     /// Say what the configuration means and what is wrong with it, without starting anything
     Check,
@@ -50,7 +52,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SiteCommand,
     },
-    /// Print the `OpenAPI` document of the visitor API
+    #[command(about = "Print the OpenAPI document of the visitor API")]
     Openapi,
 }
 

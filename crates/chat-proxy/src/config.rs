@@ -21,6 +21,7 @@ mod storage;
 mod tests;
 mod variables;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -36,7 +37,7 @@ use secrecy::SecretString;
 pub(crate) use problem::{ConfigError, Notice, Problem, Severity};
 pub(crate) use sources::{DemoSite, Flags, Sources};
 
-use reader::{Noted, Reader};
+use reader::{Checked, Reader};
 use variables::Layer;
 
 /// Everything the operator can choose.
@@ -179,38 +180,45 @@ impl Settings {
         keys.extend(sources.flags.entries().into_iter().map(|(key, entry)| (key.to_owned(), entry)));
 
         let mut reader = Reader::new("", keys);
-        let server = server::read_server(&mut reader);
-        let log = server::read_log(&mut reader, &special, &mut notices);
-        let storage = storage::read(&mut reader, &special, &mut notices);
-        let secrets = secrets::read(&mut reader, &special);
-        let session = server::read_session(&mut reader);
-        let upstream_token_life = server::read_upstream_token_life(&mut reader);
-        let limits = server::read_limits(&mut reader);
-        let cors = reader.value("cors.allow_credentials", parse::boolean);
+        let settings = Self::read(&mut reader, &special, &mut notices);
         problems.extend(reader.finish());
         let sites = site::read_all(sites, &mut problems, &mut notices);
-
-        let settings = (|| {
-            Ok::<_, Noted>(Self {
-                server: server?,
-                log: log?,
-                storage: storage?,
-                secrets: secrets?,
-                session: session?,
-                upstream_token_life: upstream_token_life?,
-                limits: limits?,
-                cors: CorsSettings { allow_credentials: cors? },
-                sites,
-                file: file.shown,
-            })
-        })();
         match settings {
             Ok(settings) if problems.is_empty() => {
+                let settings = Self { sites, file: file.shown, ..settings };
                 server::note_exposure(&settings, &mut notices);
                 Ok((settings, notices))
             }
             _ => Err(ConfigError { problems }),
         }
+    }
+
+    /// Reads every key that belongs to no site.
+    fn read(
+        reader: &mut Reader,
+        special: &BTreeMap<&'static str, String>,
+        notices: &mut Vec<Notice>,
+    ) -> Checked<Self> {
+        let server = server::read_server(reader);
+        let log = server::read_log(reader, special, notices);
+        let storage = storage::read(reader, special, notices);
+        let secrets = secrets::read(reader, special);
+        let session = server::read_session(reader);
+        let upstream_token_life = server::read_upstream_token_life(reader);
+        let limits = server::read_limits(reader);
+        let allow_credentials = reader.value("cors.allow_credentials", parse::boolean);
+        Ok(Self {
+            server: server?,
+            log: log?,
+            storage: storage?,
+            secrets: secrets?,
+            session: session?,
+            upstream_token_life: upstream_token_life?,
+            limits: limits?,
+            cors: CorsSettings { allow_credentials: allow_credentials? },
+            sites: Vec::new(),
+            file: None,
+        })
     }
 }
 

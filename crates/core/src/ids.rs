@@ -105,7 +105,9 @@ impl SessionId {
     /// The 128 bits behind the text form.
     pub fn to_bytes(&self) -> [u8; RANDOM_BYTES] {
         let mut bytes = [0; RANDOM_BYTES];
-        if let Some(decoded) = self.0.get(4..).and_then(decode).filter(|decoded| decoded.len() == RANDOM_BYTES) {
+        if let Some(decoded) =
+            self.0.get(4..).and_then(decode).filter(|decoded| decoded.len() == RANDOM_BYTES)
+        {
             bytes.copy_from_slice(&decoded);
         }
         bytes
@@ -159,7 +161,9 @@ mod tests {
     #[test]
     fn an_id_of_another_kind_length_or_alphabet_is_refused() {
         let id = SessionId::from_bytes([7; 16]).to_string();
-        for wrong in [id.replace("ses_", "con_"), id[..25].to_owned(), format!("{id}A"), format!("{}!", &id[..25])] {
+        for wrong in
+            [id.replace("ses_", "con_"), id[..25].to_owned(), format!("{id}A"), format!("{}!", &id[..25])]
+        {
             assert_eq!(SessionId::parse(&wrong), None, "{wrong}");
         }
     }

@@ -57,7 +57,8 @@ impl Key {
 
     /// HMAC-SHA-256 over `parts`, each with its length, so that no two lists of parts collide.
     pub fn mac(&self, parts: &[&[u8]]) -> Digest {
-        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose_secret()));
+        let mut context =
+            hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose_secret()));
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
@@ -71,7 +72,8 @@ impl Key {
     #[must_use]
     pub fn derive(&self, purpose: &str) -> Self {
         let info = [purpose.as_bytes()];
-        let pseudo_random = hkdf::Salt::new(hkdf::HKDF_SHA256, b"chat-proxy").extract(self.secret.expose_secret());
+        let pseudo_random =
+            hkdf::Salt::new(hkdf::HKDF_SHA256, b"chat-proxy").extract(self.secret.expose_secret());
         let mut secret = vec![0; 32];
         let filled = pseudo_random.expand(&info, hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut secret));
         // Expanding fails only beyond 255 × 32 bytes; a zero key must not follow from it all the same.
@@ -193,7 +195,8 @@ mod tests {
 
     #[test]
     fn a_debug_print_shows_no_secret() {
-        let printed = format!("{:?}", KeyRing::new(Key::new(b"very-secret-very-secret-very-secret".to_vec())));
+        let printed =
+            format!("{:?}", KeyRing::new(Key::new(b"very-secret-very-secret-very-secret".to_vec())));
         assert!(!printed.contains("secret-"), "{printed}");
     }
 

@@ -69,7 +69,8 @@ pub struct LimitStatus {
 #[error("limited for {} s", .0.retry_after.as_secs())]
 pub struct Limited(pub LimitStatus);
 
-type Limiter = RateLimiter<LimitKey, DefaultKeyedStateStore<LimitKey>, DefaultClock, StateInformationMiddleware>;
+type Limiter =
+    RateLimiter<LimitKey, DefaultKeyedStateStore<LimitKey>, DefaultClock, StateInformationMiddleware>;
 
 /// Every limit of this process.
 #[derive(Debug)]
@@ -172,7 +173,9 @@ mod tests {
         }
         let status = limits.check(&key).unwrap_err().0;
         assert_eq!((status.limit, status.remaining), (5, 0));
-        assert!(status.retry_after > Duration::from_secs(11) && status.retry_after <= Duration::from_secs(12));
+        assert!(
+            status.retry_after > Duration::from_secs(11) && status.retry_after <= Duration::from_secs(12)
+        );
         assert!(limits.check(&[messages_of("192.0.2.2")]).is_ok());
     }
 

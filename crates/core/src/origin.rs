@@ -99,9 +99,20 @@ mod tests {
     #[test]
     fn what_is_not_a_tuple_origin_is_refused() {
         for wrong in [
-            "null", "", "*", "https://*.shop.example", "shop.example", "https://shop.example/path",
-            "https://shop.example//", "https://user@shop.example", "https://shop.example?x", "file:///etc/passwd",
-            "https://shop.example#x", "javascript:alert(1)", "https://", "https://shop.example https://evil.example",
+            "null",
+            "",
+            "*",
+            "https://*.shop.example",
+            "shop.example",
+            "https://shop.example/path",
+            "https://shop.example//",
+            "https://user@shop.example",
+            "https://shop.example?x",
+            "file:///etc/passwd",
+            "https://shop.example#x",
+            "javascript:alert(1)",
+            "https://",
+            "https://shop.example https://evil.example",
         ] {
             assert_eq!(Origin::parse(wrong), None, "{wrong}");
         }

@@ -112,17 +112,26 @@ impl Sessions {
             expires_at: now.plus_ms(self.options.session_ms),
         };
         self.store.create_session(new.clone()).await?;
-        let claims = self.claims(session, now, new.expires_at, Holder {
-            site: new.site,
-            origin: new.origin,
-            visitor: new.visitor,
-            conversation: new.conversation,
-            is_returning,
-        });
+        let claims = self.claims(
+            session,
+            now,
+            new.expires_at,
+            Holder {
+                site: new.site,
+                origin: new.origin,
+                visitor: new.visitor,
+                conversation: new.conversation,
+                is_returning,
+            },
+        );
         self.opened(claims, &resume, now, MessagePage::default())
     }
 
-    async fn resume(&self, entry: &Entry, presented: &ResumeToken) -> Result<Option<OpenedSession>, SessionError> {
+    async fn resume(
+        &self,
+        entry: &Entry,
+        presented: &ResumeToken,
+    ) -> Result<Option<OpenedSession>, SessionError> {
         let now = self.clock.now();
         let id_hash = hash_of(&presented.session);
         let Some(record) = self.store.find_session(&entry.site, &id_hash).await? else { return Ok(None) };
@@ -141,13 +150,18 @@ impl Sessions {
             return Ok(None);
         }
         let page = self.store.page_of_messages(&record.conversation, None, FIRST_PAGE).await?;
-        let claims = self.claims(presented.session.clone(), now, record.expires_at, Holder {
-            site: record.site,
-            origin: record.origin,
-            visitor: record.visitor,
-            conversation: record.conversation,
-            is_returning: true,
-        });
+        let claims = self.claims(
+            presented.session.clone(),
+            now,
+            record.expires_at,
+            Holder {
+                site: record.site,
+                origin: record.origin,
+                visitor: record.visitor,
+                conversation: record.conversation,
+                is_returning: true,
+            },
+        );
         Ok(Some(self.opened(claims, &next.token, record.created_at, page)?))
     }
 
@@ -155,7 +169,12 @@ impl Sessions {
     ///
     /// It is a function of the presented one, so two tabs that present the same token get the same next one and never
     /// lock each other out.
-    fn next_resume(&self, record: &SessionRecord, presented: &ResumeToken, now: Timestamp) -> Option<NextResume> {
+    fn next_resume(
+        &self,
+        record: &SessionRecord,
+        presented: &ResumeToken,
+        now: Timestamp,
+    ) -> Option<NextResume> {
         let presented_hash = sha256(&presented.secret);
         let token = ResumeToken {
             session: presented.session.clone(),

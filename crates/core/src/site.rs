@@ -150,7 +150,8 @@ pub(crate) mod tests {
 
     #[test]
     fn an_origin_finds_its_site_and_a_named_site_must_allow_it() {
-        let sites = Sites::new([site("one", &["https://one.example"]), site("two", &["https://two.example"])]);
+        let sites =
+            Sites::new([site("one", &["https://one.example"]), site("two", &["https://two.example"])]);
         let origin = Origin::parse("https://two.example").unwrap();
         let resolved = |id: Option<&str>| {
             let id = id.and_then(SiteId::parse);

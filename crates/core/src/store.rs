@@ -21,7 +21,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn create_session(&self, session: NewSession) -> Result<(), StoreError>;
 
     /// The session with this hash on this site, ended and expired ones included.
-    async fn find_session(&self, site: &SiteId, id_hash: &Digest) -> Result<Option<SessionRecord>, StoreError>;
+    async fn find_session(
+        &self,
+        site: &SiteId,
+        id_hash: &Digest,
+    ) -> Result<Option<SessionRecord>, StoreError>;
 
     /// Notes that a session was used, and replaces its resume secret when `rotation` says so. `false`: no such session.
     async fn touch_session(&self, touch: TouchSession) -> Result<bool, StoreError>;

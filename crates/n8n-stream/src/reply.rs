@@ -192,6 +192,7 @@ mod tests {
             json!({"output": {"answer": "hi", "reason": "because"}}),
             json!({"output": "", "text": "hi"}),
             json!({"output": "hi", "error": null, "metadata": {"content": "no"}}),
+            json!({"output": "hi", "error": "a detail"}),
             json!({"anything": {"at": ["hi", 1, true]}}),
             json!("hi"),
         ] {

@@ -13,8 +13,9 @@ use crate::{
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const GZIP_MAGIC: &[u8] = b"\x1F\x8B";
-/// An HTML document with more than this before its first tag is taken for text until its end.
-const MAX_BEFORE_TAG_BYTES: usize = 64 << 10;
+/// Comments in front of an HTML document or of the first event are looked at so far and no further: each push looks
+/// anew, and the verdict must not depend on the split.
+const MAX_COMMENT_BYTES: usize = 8 << 10;
 
 /// What is known so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,22 +71,28 @@ impl Sniffer {
             taken += bytes[taken..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         }
         // One byte more than fits shows that it does not fit.
-        let room = (options.line_bytes + 1).saturating_sub(self.head.len()).min(bytes.len() - taken);
+        let room =
+            options.line_bytes.saturating_add(1).saturating_sub(self.head.len()).min(bytes.len() - taken);
         self.head.extend_from_slice(&bytes[taken..taken + room]);
         (taken + room, self.verdict(options))
     }
 
     fn verdict(&mut self, options: &DecoderOptions) -> Verdict {
         let is_full = self.head.len() > options.line_bytes;
+        let start = &self.head[..self.head.len().min(MAX_COMMENT_BYTES)];
+        let may_go_on = if start.len() < MAX_COMMENT_BYTES { Verdict::Unsure } else { Verdict::Whole };
         let verdict = match self.head.first() {
             None => Verdict::Unsure,
             Some(b'{') => self.object(options),
-            Some(b'<') => match is_html(&self.head) {
+            Some(b'<') => match is_html(start) {
                 Some(true) => Verdict::Stop(DecodeError::HtmlDocument),
-                None if self.head.len() < MAX_BEFORE_TAG_BYTES => Verdict::Unsure,
-                Some(false) | None => Verdict::Whole,
+                Some(false) => Verdict::Whole,
+                None => may_go_on,
             },
-            Some(b'd' | b'e' | b'i' | b'r' | b':') => events(&self.head),
+            Some(b'd' | b'e' | b'i' | b'r' | b':') => match events(start) {
+                Verdict::Unsure => may_go_on,
+                verdict => verdict,
+            },
             Some(first) if *first == GZIP_MAGIC[0] => match self.head.get(1) {
                 None => Verdict::Unsure,
                 Some(second) if *second == GZIP_MAGIC[1] => Verdict::Stop(DecodeError::Binary),
@@ -253,9 +260,23 @@ mod tests {
         for text in ["data: x", "event: a\nid: 1\r\ndata:x", ": hello\n\ndata:", "retry: 5\r\rdata: x"] {
             assert_eq!(verdict(text.as_bytes()), Verdict::Sse, "{text}");
         }
-        for text in ["database", "dear visitor", "id: 4\nname: x", "event: a\nplace: b", "I am"] {
+        for text in [
+            "database",
+            "dear visitor",
+            "id: 4\nname: x",
+            "event: a\nplace: b",
+            "id: 4\nname: x\ndata: y",
+            "I am",
+        ] {
             assert_eq!(verdict(text.as_bytes()), Verdict::Whole, "{text}");
         }
+    }
+
+    #[test]
+    fn a_long_comment_is_not_looked_through() {
+        let comment = "x".repeat(MAX_COMMENT_BYTES);
+        assert_eq!(verdict(format!("<!--{comment}--><html>").as_bytes()), Verdict::Whole);
+        assert_eq!(verdict(format!(": {comment}\ndata: x").as_bytes()), Verdict::Whole);
     }
 
     #[test]

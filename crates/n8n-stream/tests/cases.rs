@@ -265,6 +265,20 @@ mod stream {
     }
 
     #[test]
+    fn json_at_the_end_of_a_text_is_text() {
+        let body = begin("a") + &item("a", "Send ") + &item("a", "{\"output\":\"x\"}") + &end("a");
+        decode(body).is(AnswerState::Complete, None, "Send {\"output\":\"x\"}");
+    }
+
+    #[test]
+    fn thinking_is_told_once_until_text_comes() {
+        let call = begin("a") + &end("a");
+        let decoded = decode(call.repeat(3) + &begin("a") + &item("a", "x") + &end("a") + &call);
+        let thinking = AnswerEvent::Status(Activity::Thinking);
+        assert_eq!(decoded.events, [thinking.clone(), AnswerEvent::Delta("x".to_owned()), thinking]);
+    }
+
+    #[test]
     fn content_that_is_no_string_is_read_all_the_same() {
         let body = "{\"type\":\"item\",\"content\":{\"output\":\"hi\"},\"metadata\":{\"nodeId\":\"a\"}}\
                     {\"type\":\"item\",\"content\":7,\"metadata\":{\"nodeId\":\"a\"}}\
@@ -284,14 +298,22 @@ mod stream {
     #[test]
     fn the_end_can_be_told_before_the_body_ends() {
         let mut decoder = Decoder::new(DecoderOptions::default());
-        let mut settled = Vec::new();
-        for line in
-            [begin("a"), item("a", "x"), end("a"), KEEPALIVE.to_owned(), begin("b"), end("b"), error("c")]
-        {
+        for (line, is_settled) in [
+            (begin("a"), false),
+            (end("a"), false),
+            (begin("a"), false),
+            (item("a", "x"), false),
+            (end("a"), true),
+            (KEEPALIVE.to_owned(), true),
+            (begin("b"), false),
+            (end("b"), true),
+            ("{\"type\":".to_owned(), false),
+            ("\"keepalive\"}".to_owned(), true),
+            (error("c"), false),
+        ] {
             decoder.push(line.as_bytes(), &mut Vec::new()).unwrap();
-            settled.push(decoder.is_settled());
+            assert_eq!(decoder.is_settled(), is_settled, "after {line}");
         }
-        assert_eq!(settled, [false, false, true, true, false, true, false]);
     }
 
     #[test]
@@ -496,6 +518,7 @@ mod server_sent_events {
     fn pieces_are_joined_as_they_are() {
         let json = "data: {\"text\":\"one\"}\n\ndata: {\"text\":\" \"}\n\ndata:{\"text\":\"two\"}\r\n\r\ndata: [DONE]";
         decode(json).is(AnswerState::Complete, None, "one two");
+        decode("data: a\r\ndata: b\r\n\r\n").is(AnswerState::Complete, None, "a\nb");
         decode("data: one\r\rdata:  two\r\rdata: a\rdata: b").is(AnswerState::Complete, None, "one twoa\nb");
         decode("event: ping\ndata: 1\n\ndata: \"x\"\n\nevent: done\ndata: {\"id\":\"7\"}\n\n").is(
             AnswerState::Complete,

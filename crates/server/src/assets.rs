@@ -1,7 +1,9 @@
 //! The built web part, inside the binary. A build without it compiles; the widget page then says what to do.
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chat_proxy_core::keys::hex;
@@ -42,7 +44,9 @@ pub(crate) fn text(path: &str) -> Option<String> {
 /// so there is nothing to climb out of.
 pub(crate) fn serve(path: &str, freshness: Freshness, request: &HeaderMap) -> Response {
     let is_twin = [".br", ".gz"].iter().any(|ending| path.ends_with(ending));
-    let Some(plain) = Dist::get(path).filter(|_| !is_twin) else { return Problem::not_found().into_response() };
+    let Some(plain) = Dist::get(path).filter(|_| !is_twin) else {
+        return Problem::not_found().into_response();
+    };
     let etag = format!("\"{}\"", hex(&plain.metadata.sha256_hash()[..8]));
     let mut headers = HeaderMap::new();
     headers.insert(CACHE_CONTROL, freshness.header());
@@ -75,7 +79,8 @@ fn smallest(path: &str, plain: EmbeddedFile, request: &HeaderMap) -> (Option<&'s
     let accepts = |coding: &str| {
         accepted.split(',').any(|item| {
             let mut parts = item.split(';').map(str::trim);
-            parts.next() == Some(coding) && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00"))
+            parts.next() == Some(coding)
+                && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00"))
         })
     };
     for (coding, ending) in [("br", ".br"), ("gzip", ".gz")] {

@@ -14,8 +14,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -30,6 +32,12 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// The longest request target.
 const MAX_TARGET_BYTES: usize = 2 * 1024;
+/// Refused connections that are being told so at once; beyond that they are just closed.
+const MAX_REFUSALS: usize = 64;
+/// How long a refused client may take to read why.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 5\r\n\
+    connection: close\r\n\r\n";
 /// After a failed `accept`, which mostly means that descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -38,48 +46,57 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct ListenerOptions {
     pub router: Router,
     pub census: Arc<Census>,
-    /// Connections beyond this wait in the kernel's queue.
+    /// Connections beyond this are refused with 503, so that those that are open keep their descriptors.
     pub max_connections: usize,
 }
 
 /// Serves until `closing`, then lets every connection finish what it is doing. The returned tracker is empty when all
 /// of them have.
-pub async fn serve(listener: TcpListener, options: ListenerOptions, closing: CancellationToken) -> TaskTracker {
+pub async fn serve(
+    listener: TcpListener,
+    options: ListenerOptions,
+    closing: CancellationToken,
+) -> TaskTracker {
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(options.max_connections));
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     loop {
         let accepted = tokio::select! {
             biased;
             () = closing.cancelled() => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = listener.accept() => accepted,
         };
-        let Ok((stream, peer, permit)) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let open = options.census.open_connection();
-        let connection = connection(stream, peer, options.router.clone(), closing.clone());
-        connections.spawn(async move {
-            connection.await;
-            drop((open, permit));
-        });
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            let open = options.census.open_connection();
+            let connection = connection(stream, peer, options.router.clone(), closing.clone());
+            connections.spawn(async move {
+                connection.await;
+                drop((open, permit));
+            });
+        } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+            connections.spawn(async move {
+                // Whether the client hears of it is up to the client.
+                let _ = timeout(REFUSAL_TIMEOUT, refuse(stream)).await;
+                drop(permit);
+            });
+        }
     }
     connections.close();
     connections
 }
 
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    // Pieces of an answer are small; each is to leave at once.
-    stream.set_nodelay(true)?;
-    Ok((stream, peer, permit))
+async fn refuse(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(REFUSAL).await?;
+    stream.shutdown().await
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, closing: CancellationToken) {
+    // Pieces of an answer are small; each is to leave at once. A socket that cannot do it is gone already.
+    let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
         async move {

@@ -86,7 +86,6 @@ impl Problem {
     }
 
     /// Our own failure: logged here, and nothing of it shown.
-    #[expect(clippy::needless_pass_by_value, reason = "used as a function value for map_err")]
     pub(crate) fn internal(error: impl std::error::Error + 'static) -> Self {
         tracing::error!(error = &error as &dyn std::error::Error, "an internal operation failed");
         Self::new(Code::Internal)
@@ -139,7 +138,9 @@ pub(crate) fn status_of(code: Code) -> StatusCode {
         Code::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RateLimited | Code::Busy => StatusCode::TOO_MANY_REQUESTS,
         Code::UpstreamInvalid => StatusCode::BAD_GATEWAY,
-        Code::UpstreamUnavailable | Code::StorageUnavailable | Code::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        Code::UpstreamUnavailable | Code::StorageUnavailable | Code::ShuttingDown => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Code::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         Code::Interrupted | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -164,7 +165,11 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(wait) = problem.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000).max(1) as u64));
+        // In whole seconds, and never so few that a client comes back too early.
+        headers.insert(
+            RETRY_AFTER,
+            HeaderValue::from(wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)),
+        );
     }
     if let Some(status) = problem.limit {
         RateLimitHeaders(status).add_to(headers);
@@ -191,7 +196,10 @@ impl From<SessionError> for Problem {
         match error {
             SessionError::Store(error) => error.into(),
             SessionError::Sign(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a session token could not be signed");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a session token could not be signed"
+                );
                 Self::new(Code::Internal)
             }
         }

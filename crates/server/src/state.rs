@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
+use chat_proxy_core::lifecycle::Lifecycle;
 use chat_proxy_core::limit::Limits;
 use chat_proxy_core::session::Sessions;
 use chat_proxy_core::session::ticket::Tickets;
@@ -12,12 +13,11 @@ use chat_proxy_core::store::Store;
 use chat_proxy_core::turn::Turns;
 use chat_proxy_core::upstream::Upstream;
 use chat_proxy_core::{Clock, Ids, Origin};
-use chat_proxy_core::lifecycle::Lifecycle;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use crate::operations::{Census, RenderMetrics};
 use crate::operations::health::HealthReport;
+use crate::operations::{Census, RenderMetrics};
 
 /// Everything the server is made of.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ pub(crate) fn describe(settings: &Settings) -> String {
     let mut text = format!("chat-proxy at {public}\n");
     let mut row = |name: &str, value: &str| {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {name:<12}{value}");
+        let _ = writeln!(text, "  {name:<13}{value}");
     };
     row("listens on", &server.address().to_string());
     row("metrics", &metrics(server.operations_addr, server.metrics_token.is_some()));
@@ -63,7 +63,7 @@ fn describe_site(settings: &Settings, own: &SiteSettings) -> String {
     let SiteSettings { site, upstream } = own;
     let mut text = format!("site {} ({})\n", site.id, site.panel.title);
     let mut row = |name: &str, value: &str| {
-        let _ = writeln!(text, "  {name:<12}{value}");
+        let _ = writeln!(text, "  {name:<13}{value}");
     };
     let origins: Vec<_> = site.origins.iter().map(ToString::to_string).collect();
     row("origins", &if origins.is_empty() { "none".to_owned() } else { origins.join(", ") });

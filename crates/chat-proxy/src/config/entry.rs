@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-/// Tables whose keys the operator makes up: kept whole.
-const FREE_TABLES: [&str; 1] = ["panel.texts"];
+/// Tables that are not taken apart: the keys of one are the operator's own, the other should have been a list.
+const KEPT_WHOLE: [&str; 2] = ["panel.texts", "site"];
 /// Their values are never shown.
 const SECRET_KEYS: [&str; 6] = [
     "secrets.session_key",
@@ -148,7 +148,13 @@ impl Document {
                     }
                 }
                 _ => {
-                    flatten_value(name.get_ref(), name.span().start, value.get_ref(), &at, &mut document.keys)
+                    flatten_value(
+                        name.get_ref(),
+                        name.span().start,
+                        value.get_ref(),
+                        &at,
+                        &mut document.keys,
+                    );
                 }
             }
         }
@@ -175,8 +181,8 @@ fn flatten_value(
     entries: &mut Entries,
 ) {
     match value {
-        DeValue::Table(table) if !table.is_empty() && !FREE_TABLES.contains(&key) => {
-            flatten(key, table, at, entries)
+        DeValue::Table(table) if !table.is_empty() && !KEPT_WHOLE.contains(&key) => {
+            flatten(key, table, at, entries);
         }
         value => {
             entries.insert(key.to_owned(), Entry { raw: to_raw(value), place: at(offset) });

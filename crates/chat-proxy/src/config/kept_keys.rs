@@ -101,3 +101,63 @@ fn make(folder: &Path, path: &Path, ids: &dyn Ids) -> io::Result<()> {
     linked.and(removed)?;
     File::open(folder)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use chat_proxy_core::testing::SeededIds;
+
+    use super::*;
+
+    fn mode_of(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_made_secret_is_kept_for_its_owner_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("deep/data");
+        let ids = SeededIds::default();
+        let first = read_or_make(&folder, SESSION_FILE, &ids).unwrap();
+        let other = read_or_make(&folder, UPSTREAM_FILE, &ids).unwrap();
+        let again = read_or_make(&folder, SESSION_FILE, &ids).unwrap();
+        assert_eq!(first.expose_secret(), again.expose_secret());
+        assert_ne!(first.expose_secret(), other.expose_secret());
+        assert_eq!((mode_of(&folder), mode_of(&folder.join(SESSION_FILE))), (0o700, 0o600));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "nothing passing is left");
+    }
+
+    #[test]
+    fn a_secret_that_another_process_made_first_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(SESSION_FILE);
+        let ids = SeededIds::default();
+        make(folder.path(), &path, &ids).unwrap();
+        let first = fs::read_to_string(&path).unwrap();
+        make(folder.path(), &path, &ids).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), first);
+    }
+
+    #[test]
+    fn a_damaged_secret_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(SESSION_FILE);
+        fs::write(&path, "cut off").unwrap();
+        let error = read_or_make(folder.path(), SESSION_FILE, &SeededIds::default()).unwrap_err().to_string();
+        assert!(
+            error.contains("7 bytes") && error.contains("Restore") && !error.contains("cut off"),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), "cut off");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let error =
+            read_or_make(&folder.path().join("file"), SESSION_FILE, &SeededIds::default()).unwrap_err();
+        assert!(error.to_string().contains("JWT_SECRET_KEY"), "{error}");
+    }
+}

@@ -124,6 +124,9 @@ impl Reader {
     }
 
     fn advice(&self, key: &str) -> String {
+        if key == "site" {
+            return "Begin each site with [[site]], in double brackets.".to_owned();
+        }
         match nearest(key, self.known.iter().copied()) {
             Some(known) => format!("Did you mean {known}? Otherwise remove it."),
             None => "Remove it; config.example.toml lists every key.".to_owned(),

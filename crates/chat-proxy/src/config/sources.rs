@@ -15,7 +15,8 @@ use super::variables::{CONFIG_VARIABLE, Layer};
 
 /// The file that is read from the working folder if no other is named.
 const DEFAULT_FILE: &str = "chat-proxy.toml";
-const EXAMPLE: &str = include_str!("../../../../config.example.toml");
+/// Every key with its default.
+pub(super) const EXAMPLE: &str = include_str!("../../../../config.example.toml");
 
 /// Everything that settings are made of, before any of it is read.
 #[derive(Clone, Debug, Default)]

@@ -63,7 +63,12 @@ impl Tickets {
     }
 
     /// A new ticket for pages of `origin` on `site`.
-    pub fn issue(&self, site: &SiteId, origin: &Origin, trust: TicketTrust) -> Result<IssuedTicket, SignError> {
+    pub fn issue(
+        &self,
+        site: &SiteId,
+        origin: &Origin,
+        trust: TicketTrust,
+    ) -> Result<IssuedTicket, SignError> {
         let now = self.clock.now();
         let expires_at = now.plus_ms(TICKET_LIFETIME_MS);
         let ticket = self.keys.sign(&Wire {
@@ -134,7 +139,10 @@ mod tests {
 
         let ticket = issue();
         let taken = tickets.take(&ticket).unwrap();
-        assert_eq!((taken.site, taken.origin, taken.trust), (site.clone(), origin.clone(), TicketTrust::Full));
+        assert_eq!(
+            (taken.site, taken.origin, taken.trust),
+            (site.clone(), origin.clone(), TicketTrust::Full)
+        );
         assert_eq!(tickets.take(&ticket), None, "a second time");
 
         let late = issue();

@@ -120,8 +120,18 @@ mod tests {
     #[test]
     fn a_malformed_event_id_is_refused() {
         for wrong in [
-            "", "1", "000000ab-3", "000000ab-3-0-1", "ab-3-0", "000000AB-3-0", "000000ab-03-0", "000000ab-+3-0",
-            "000000ab-3--1", "000000ab-3-4294967296", " 000000ab-3-0", "000000ab-3-0\n",
+            "",
+            "1",
+            "000000ab-3",
+            "000000ab-3-0-1",
+            "ab-3-0",
+            "000000AB-3-0",
+            "000000ab-03-0",
+            "000000ab-+3-0",
+            "000000ab-3--1",
+            "000000ab-3-4294967296",
+            " 000000ab-3-0",
+            "000000ab-3-0\n",
         ] {
             assert_eq!(EventId::parse(wrong), None, "{wrong:?}");
         }
@@ -130,8 +140,14 @@ mod tests {
     #[test]
     fn an_event_keeps_the_words_of_the_original() {
         let json = |event: &StreamEvent<'_>| serde_json::to_string(event).unwrap();
-        assert_eq!(json(&StreamEvent::Item { content: "a\u{2028}" }), "{\"type\":\"item\",\"content\":\"a\u{2028}\"}");
-        assert_eq!(json(&StreamEvent::End { state: TurnState::Complete }), r#"{"type":"end","state":"complete"}"#);
+        assert_eq!(
+            json(&StreamEvent::Item { content: "a\u{2028}" }),
+            "{\"type\":\"item\",\"content\":\"a\u{2028}\"}"
+        );
+        assert_eq!(
+            json(&StreamEvent::End { state: TurnState::Complete }),
+            r#"{"type":"end","state":"complete"}"#
+        );
         assert_eq!(
             json(&StreamEvent::error(Code::Busy, Some(7000))),
             r#"{"type":"error","code":"busy","title":"The agent is busy. Please wait for the current answer.","retryable":true,"retry_after_ms":7000}"#

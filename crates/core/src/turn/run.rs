@@ -81,12 +81,7 @@ struct Progress {
 }
 
 /// Asks the agent and appends what it says, to the end.
-async fn hear(
-    parts: &Parts,
-    running: Running,
-    writer: &mut LogWriter,
-    progress: &mut Progress,
-) -> AnswerEnd {
+async fn hear(parts: &Parts, running: Running, writer: &mut LogWriter, progress: &mut Progress) -> AnswerEnd {
     let Running { site, number, began, mut question } = running;
     let limits = site.transcript;
     match parts.store.recall(&question.conversation, number, limits.messages).await {

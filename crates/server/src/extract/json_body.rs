@@ -65,7 +65,10 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(Code::PayloadTooLarge)),
         Ok(Err(_)) => Err(Problem::bad_request("The body could not be read.")),
-        Err(_) => Err(Problem::bad_request("The body did not arrive in time.").with_status(StatusCode::REQUEST_TIMEOUT)),
+        Err(_) => {
+            Err(Problem::bad_request("The body did not arrive in time.")
+                .with_status(StatusCode::REQUEST_TIMEOUT))
+        }
     }
 }
 
@@ -108,7 +111,9 @@ mod tests {
             }
             is_plain_json(&headers).is_ok()
         };
-        assert!(headers("application/json", None) && headers("Application/JSON; charset=utf-8", Some("identity")));
+        assert!(
+            headers("application/json", None) && headers("Application/JSON; charset=utf-8", Some("identity"))
+        );
         for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
             assert!(!headers(kind, None), "{kind}");
         }

@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, Method};
 use axum_extra::extract::CookieJar;
 use chat_proxy_core::Code;
 use chat_proxy_core::keys::hex;
-use chat_proxy_core::session::{Sessions, hash_of};
 use chat_proxy_core::session::token::SessionClaims;
+use chat_proxy_core::session::{Sessions, hash_of};
 use chat_proxy_core::site::Site;
 
 use crate::extract::RequestOrigin;
@@ -40,7 +40,8 @@ where
         let token = token_of(&parts.headers, &cookie).ok_or_else(invalid)?;
         let claims = Arc::<Sessions>::from_ref(state).prove(&token).await?.ok_or_else(invalid)?;
         // An origin that was taken off its site ends its sessions; so does taking off the site.
-        let site = view.sites.get(&claims.site).filter(|site| site.allows(&claims.origin)).ok_or_else(invalid)?;
+        let site =
+            view.sites.get(&claims.site).filter(|site| site.allows(&claims.origin)).ok_or_else(invalid)?;
         if parts.method != Method::GET {
             let origin = RequestOrigin::from_request_parts(parts, state).await?;
             is_from_its_site(&origin, site)?;

@@ -44,7 +44,10 @@ pub(crate) async fn show(State(parts): State<Arc<ServerParts>>, headers: HeaderM
 }
 
 /// On the public listener: without the token there is nothing here.
-pub(crate) async fn show_publicly(state: State<Arc<ServerParts>>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn show_publicly(
+    state: State<Arc<ServerParts>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let wanted = state.metrics_token.as_ref();
     match (given, wanted) {

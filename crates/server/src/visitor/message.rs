@@ -137,7 +137,8 @@ fn idempotency_key(headers: &HeaderMap, message_id: Option<String>) -> Result<Op
         Some(value) => Some(value.to_str().map_err(|_| wrong())?.to_owned()),
         None => message_id,
     };
-    let is_sound =
-        |key: &String| (1..=MAX_KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_sound = |key: &String| {
+        (1..=MAX_KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
     given.map(|key| is_sound(&key).then_some(key).ok_or_else(wrong)).transpose()
 }

@@ -55,7 +55,8 @@ pub(crate) async fn stream(
 /// An empty position means none: that is what `EventSource` sends before its first event.
 fn position(headers: &HeaderMap, query: Option<&str>) -> Result<Option<EventId>, Problem> {
     let malformed = || Problem::bad_request("`Last-Event-ID` is not an id that this server gave out.");
-    let header = headers.get("last-event-id").map(|value| value.to_str().map_err(|_| malformed())).transpose()?;
+    let header =
+        headers.get("last-event-id").map(|value| value.to_str().map_err(|_| malformed())).transpose()?;
     match header.or(query) {
         None | Some("") => Ok(None),
         Some(text) => EventId::parse(text).map(Some).ok_or_else(malformed),

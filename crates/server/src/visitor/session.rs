@@ -95,7 +95,8 @@ pub(crate) async fn create(
 ) -> Result<impl IntoResponse, Problem> {
     let (site, origin) = prove_embedding(origin, &request, &view, &tickets)?;
     let known_visitor = known.filter(|known| known.site.id == site).map(|known| known.claims.visitor);
-    let opened = sessions.open(Entry { site, origin, known_visitor, resume_token: request.resume_token }).await?;
+    let opened =
+        sessions.open(Entry { site, origin, known_visitor, resume_token: request.resume_token }).await?;
     let jar = CookieJar::new().add(session_cookie(&cookie, &opened.session_token));
     Ok(([(CACHE_CONTROL, "no-store")], jar, Json(body_of(opened, &turns))))
 }
@@ -112,14 +113,16 @@ fn prove_embedding(
         RequestOrigin::Own => {
             let missing = || denied().with_detail("The panel needs a ticket that its page asked for.");
             let ticket = tickets.take(request.ticket.as_deref().ok_or_else(missing)?).ok_or_else(denied)?;
-            let site = view.sites.get(&ticket.site).filter(|site| site.allows(&ticket.origin)).ok_or_else(denied)?;
+            let site =
+                view.sites.get(&ticket.site).filter(|site| site.allows(&ticket.origin)).ok_or_else(denied)?;
             if ticket.trust == TicketTrust::Low && !site.allows_bare_iframe {
                 return Err(denied());
             }
             Ok((ticket.site, ticket.origin))
         }
         RequestOrigin::Shop(origin) => {
-            let id = request.site.as_deref().map(|site| SiteId::parse(site).ok_or_else(denied)).transpose()?;
+            let id =
+                request.site.as_deref().map(|site| SiteId::parse(site).ok_or_else(denied)).transpose()?;
             let site = view.sites.resolve(id.as_ref(), &origin).ok_or_else(denied)?;
             Ok((site.id.clone(), origin))
         }
@@ -128,17 +131,20 @@ fn prove_embedding(
 
 fn body_of(opened: OpenedSession, turns: &Turns) -> SessionResponse {
     let claims = opened.claims;
-    let running = turns.running(&claims.conversation).map(|(turn, last)| RunningBody {
-        turn_id: turn.to_string(),
-        last_event_id: last.to_string(),
-    });
+    let running = turns
+        .running(&claims.conversation)
+        .map(|(turn, last)| RunningBody { turn_id: turn.to_string(), last_event_id: last.to_string() });
     SessionResponse {
         session_id: claims.session.to_string(),
         session_token: opened.session_token,
         resume_token: opened.resume_token,
         expires_at: to_rfc3339(claims.expires_at),
         created_at: to_rfc3339(opened.created_at),
-        conversation: ConversationBody { id: claims.conversation.to_string(), page: opened.page.into(), running },
+        conversation: ConversationBody {
+            id: claims.conversation.to_string(),
+            page: opened.page.into(),
+            running,
+        },
     }
 }
 

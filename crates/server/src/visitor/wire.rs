@@ -1,6 +1,6 @@
 //! How times and messages are written in the visitor API.
 
-use chat_proxy_core::conversation::{Message, MessagePage, Role};
+use chat_proxy_core::conversation::{Cursor, Message, MessagePage, Role};
 use chat_proxy_core::turn::TurnState;
 use chat_proxy_core::{Origin, Timestamp};
 use serde::Serialize;
@@ -57,7 +57,7 @@ impl From<MessagePage> for PageBody {
     fn from(page: MessagePage) -> Self {
         Self {
             messages: page.messages.into_iter().map(MessageBody::from).collect(),
-            next_cursor: page.next_cursor.map(|cursor| cursor.to_text()),
+            next_cursor: page.next_cursor.map(Cursor::to_text),
         }
     }
 }
@@ -72,7 +72,8 @@ pub(super) fn page_url(given: Option<String>, origin: &Origin) -> Option<String>
 
 /// A page title, cut to its longest.
 pub(super) fn page_title(given: Option<String>) -> Option<String> {
-    let title: String = given?.chars().filter(|character| !character.is_control()).take(MAX_PAGE_TITLE_CHARS).collect();
+    let title: String =
+        given?.chars().filter(|character| !character.is_control()).take(MAX_PAGE_TITLE_CHARS).collect();
     (!title.trim().is_empty()).then_some(title)
 }
 

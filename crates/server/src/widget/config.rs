@@ -139,7 +139,10 @@ impl From<&Site> for WidgetConfig {
             greeting: panel.greeting.clone(),
             intro: panel.intro.clone(),
             suggestions: suggestions
-                .map(|suggestion| SuggestionBody { text: suggestion.text.clone(), value: suggestion.value.clone() })
+                .map(|suggestion| SuggestionBody {
+                    text: suggestion.text.clone(),
+                    value: suggestion.value.clone(),
+                })
                 .collect(),
             locale: panel.locale.clone(),
             texts: panel.texts.clone(),

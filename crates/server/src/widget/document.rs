@@ -45,7 +45,11 @@ pub(crate) async fn show(
 
 /// For an iframe without the loader. The page that frames it is known by its `Referer` at best; that no other page
 /// can frame it is the browser's promise (`frame-ancestors`).
-fn low_trust_ticket(site: &Site, referer: Option<&Origin>, tickets: &Tickets) -> Result<Option<String>, Problem> {
+fn low_trust_ticket(
+    site: &Site,
+    referer: Option<&Origin>,
+    tickets: &Tickets,
+) -> Result<Option<String>, Problem> {
     let framed_by = referer.filter(|origin| site.allows(origin)).or_else(|| site.origins.first());
     let Some(origin) = framed_by.filter(|_| site.allows_bare_iframe) else { return Ok(None) };
     let issued = tickets.issue(&site.id, origin, TicketTrust::Low).map_err(Problem::internal)?;
@@ -92,5 +96,9 @@ fn fill(template: &str, config: &WidgetConfig, site: &Site) -> Result<String, Pr
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
