@@ -34,7 +34,7 @@ use chat_proxy_upstream::UpstreamSite;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-pub(crate) use problem::{ConfigError, Notice, Problem, Severity};
+pub(crate) use problem::{ConfigError, Notice, Severity};
 pub(crate) use sources::{DemoSite, Flags, Sources};
 
 use reader::{Checked, Reader};

@@ -57,8 +57,8 @@ impl Given {
 
     /// The notices, as one text.
     fn notices(&self) -> String {
-        let (_, notices) = self.load().map_or_else(|error| panic!("{error}"), |loaded| loaded);
-        notices.iter().map(|notice| format!("{notice}\n")).collect()
+        let (_, notices) = self.load().unwrap_or_else(|error| panic!("{error}"));
+        notices.iter().fold(String::new(), |text, notice| text + &format!("{notice}\n"))
     }
 
     /// The one problem, as a text.

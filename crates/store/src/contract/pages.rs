@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_proxy_core::conversation::{Message, MessagePage, Role};
+use chat_proxy_core::conversation::{Cursor, Message, MessagePage, Role};
 use chat_proxy_core::ids::ConversationId;
 use chat_proxy_core::store::Store;
 use chat_proxy_core::turn::TurnState;
@@ -18,7 +18,10 @@ async fn read_all(store: &dyn Store, conversation: &ConversationId, limit: u32) 
         assert!(messages.len() <= limit as usize);
         all.splice(0..0, messages);
         match next_cursor {
-            Some(cursor) => before = Some(cursor),
+            Some(cursor) => {
+                assert!(before.is_none_or(|before| cursor.0 < before.0), "every page is an earlier one");
+                before = Some(cursor);
+            }
             None => return all,
         }
     }
@@ -37,6 +40,9 @@ pub async fn pages_hold_every_message_once_and_in_order(store: Arc<dyn Store>) {
             expected.push(answer);
         }
     }
+    let latest = store.page_of_messages(visit.conversation(), None, 1).await.unwrap();
+    let last_number = i64::try_from(expected.len()).unwrap();
+    assert_eq!(latest.next_cursor, Some(Cursor(last_number)), "numbers rise by one per message");
     for limit in [1, 2, 3, 7, 40, 41, 42, 100] {
         let all = read_all(&*store, visit.conversation(), limit).await;
         assert_eq!(texts(&all), expected, "pages of {limit}");

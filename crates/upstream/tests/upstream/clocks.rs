@@ -31,22 +31,24 @@ fn facts(answer: &Read) -> (Code, &'static str, bool) {
 async fn silence_after_the_head_times_out() {
     let (answer, took) = ask_within(short_timeouts(), "#hanghead").await;
     assert_eq!(facts(&answer), (Code::UpstreamTimeout, "silence", true));
-    assert!(took >= SHORT && took < SHORT * 8, "{took:?}");
+    assert!(took >= SHORT && took < SHORT * 20, "{took:?}");
 }
 
 #[tokio::test]
 async fn silence_in_the_middle_keeps_the_text() {
-    let (answer, took) = ask_within(short_timeouts(), "#n=9 #delay=60 #hangmid=5").await;
+    let timeouts = UpstreamTimeouts { silence: SHORT * 4, ..UpstreamTimeouts::default() };
+    let (answer, took) = ask_within(timeouts, "#n=9 #delay=250 #hangmid=5").await;
     assert_eq!(facts(&answer), (Code::Interrupted, "silence", false));
-    assert!(took >= SHORT + Duration::from_millis(240), "the pieces did not put the limit off: {took:?}");
+    assert!(took >= SHORT * 7, "the pieces did not put the limit off: {took:?}");
 }
 
 #[tokio::test]
 async fn keepalives_are_life_but_no_progress() {
-    let timeouts = UpstreamTimeouts { no_progress: SHORT * 2, ..short_timeouts() };
+    let timeouts =
+        UpstreamTimeouts { silence: SHORT * 4, no_progress: SHORT * 6, ..UpstreamTimeouts::default() };
     let (answer, took) = ask_within(timeouts, "#n=9 #hangmid=5 #keepalive=50").await;
     assert_eq!(facts(&answer), (Code::Interrupted, "no_progress", false));
-    assert!(took >= SHORT * 2, "{took:?}");
+    assert!(took >= SHORT * 6, "{took:?}");
 }
 
 #[tokio::test]
