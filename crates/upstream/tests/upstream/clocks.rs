@@ -69,6 +69,8 @@ async fn an_error_that_nothing_follows_is_the_end() {
     let server = RawServer::start(&[&[Step::Read, Step::Write(BROKEN_TOOL), Step::Hang]]).await;
     let timeouts = UpstreamTimeouts { after_error: SHORT, ..UpstreamTimeouts::default() };
     let n8n = n8n(UpstreamSite { timeouts, ..site(&server.url("/webhook/x")) });
+    let began = Instant::now();
     let answer = ask(&n8n, "x").await;
     assert_eq!(facts(&answer), (Code::UpstreamInvalid, "after_error", true));
+    assert!(began.elapsed() < SHORT * 40, "the timer stayed where silence put it");
 }
