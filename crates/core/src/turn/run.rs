@@ -116,6 +116,7 @@ async fn listen(
 }
 
 fn store_failed(error: &StoreError) -> AnswerEnd {
+    tracing::error!(error = error as &dyn std::error::Error, "the conversation could not be recalled");
     AnswerEnd {
         error: Some(UpstreamError {
             code: Code::StorageUnavailable,
@@ -147,17 +148,15 @@ async fn record(parts: &Parts, ended: EndedTurn) -> Result<(), StoreError> {
 }
 
 fn tell(ending: &Ending, state: TurnState, code: Option<Code>, mut writer: LogWriter) {
+    // Why an answer failed was logged by whoever asked for it.
+    tracing::info!(outcome = state.as_str(), code = code.map(Code::as_str), "the turn ended");
     match ending {
         Ending::Stopped => {
-            tracing::info!("the turn was cut by the shutdown");
             writer.push(&StreamEvent::Reconnect);
             return;
         }
-        Ending::Told(AnswerEnd { error: Some(error) }) => {
-            tracing::warn!(code = error.code.as_str(), class = error.class, "the turn ended early: {error}");
-        }
         Ending::Panicked => tracing::error!("the turn ended by a panic"),
-        Ending::Told(AnswerEnd { error: None }) => tracing::info!("the turn is complete"),
+        Ending::Told(_) => {}
     }
     if let Some(code) = code {
         let retry_after = match ending {
