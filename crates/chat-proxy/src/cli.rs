@@ -11,7 +11,6 @@ use crate::config::Flags;
 #[command(
     name = "chat-proxy",
     version,
-    about,
     after_help = EXAMPLES,
     after_long_help = LONG_EXAMPLES,
     subcommand_required = true,

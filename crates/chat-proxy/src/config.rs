@@ -189,7 +189,7 @@ impl Settings {
                 server::note_exposure(&settings, &mut notices);
                 Ok((settings, notices))
             }
-            _ => Err(ConfigError { problems }),
+            _ => Err(ConfigError { problems, notices }),
         }
     }
 

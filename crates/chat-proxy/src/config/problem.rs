@@ -33,6 +33,8 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) struct ConfigError {
     pub(crate) problems: Vec<Problem>,
+    /// What else was noticed: a misspelled variable often explains a problem.
+    pub(crate) notices: Vec<Notice>,
 }
 
 impl fmt::Display for ConfigError {
@@ -43,6 +45,9 @@ impl fmt::Display for ConfigError {
         }
         for problem in &self.problems {
             write!(formatter, "\n\n - {problem}")?;
+        }
+        for notice in &self.notices {
+            write!(formatter, "\n\n{notice}")?;
         }
         Ok(())
     }

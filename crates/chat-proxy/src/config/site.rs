@@ -51,7 +51,7 @@ pub(super) fn read_all(
         default.extend(variables);
     } else if wants_default {
         let mut default = variables;
-        default.insert("id".into(), Entry { raw: Raw::Text(DEFAULT_ID.into()), place: Place::Demo });
+        default.insert("id".into(), Entry { raw: Raw::Text(DEFAULT_ID.into()), place: Place::Defaults });
         stacks.push(default);
     } else if let Some(entry) = variables.values().next() {
         notices.push(Notice::warning(format!(

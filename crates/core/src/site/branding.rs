@@ -291,6 +291,29 @@ mod tests {
     }
 
     #[test]
+    fn shop_colors_reach_the_ratios_of_the_specification() {
+        // fill : surface, icon : fill, link : surface; light, then dark. A ring stands in for the first ratio.
+        for (given, light, dark) in [
+            ("#8BC34A", [3.04, 3.04, 4.98], [8.39, 8.48, 8.39]),
+            ("#6B4EFF", [5.05, 5.05, 5.05], [3.49, 5.05, 5.27]),
+            ("#1B2A6B", [13.21, 13.21, 13.21], [3.08, 5.72, 5.27]),
+            ("#F7C8D0", [0.0, 11.98, 5.11], [11.85, 11.98, 11.85]),
+        ] {
+            let theme = Theme::from_color(color(given));
+            for (tokens, neutrals, ratios) in [(theme.light, &LIGHT, light), (theme.dark, &DARK, dark)] {
+                let found = [
+                    if tokens.has_inner_ring { 0.0 } else { tokens.accent.contrast(neutrals.surface) },
+                    tokens.on_accent.contrast(tokens.accent),
+                    tokens.accent_text.contrast(neutrals.surface),
+                ];
+                // One step of one channel moves a ratio by a few hundredths.
+                let is_near = found.iter().zip(ratios).all(|(found, ratio)| (found - ratio).abs() < 0.05);
+                assert!(is_near, "{given}: {found:?}, not {ratios:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_pale_color_is_kept_and_ringed_in_light() {
         let theme = Theme::from_color(color("#FFD500"));
         assert_eq!(theme.light.accent, color("#FFD500"));

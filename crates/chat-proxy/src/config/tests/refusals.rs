@@ -192,6 +192,13 @@ fn nothing_to_serve_is_refused_with_a_way_out() {
 }
 
 #[test]
+fn a_misspelled_variable_is_pointed_out_beside_the_problem_that_it_causes() {
+    let given = Given::nothing().with_variable("N8N_WEBHOOK_ULR", "https://n8n.example/webhook/hush");
+    let error = given.load().unwrap_err().to_string();
+    assert!(error.contains("did you mean N8N_WEBHOOK_URL?") && !error.contains("hush"), "{error}");
+}
+
+#[test]
 fn a_named_file_must_be_there() {
     let problem = Given::one_site().with_variable("CHAT_PROXY_CONFIG", "other.toml").problem();
     assert!(problem.contains("other.toml") && problem.contains("not there"), "{problem}");

@@ -165,6 +165,8 @@ fn a_snippet_names_its_site_only_where_the_origin_would_not_find_it() {
         format!("<script src=\"https://chat.example/widget/embed.js\" data-site=\"{id}\" async></script>")
     };
     assert_eq!(snippet(&Given::one_site(), None).as_deref(), Some(bare));
+    let without_origins = Given::one_site().with_variable("ALLOWED_ORIGINS", "");
+    assert_eq!(snippet(&without_origins, None).as_deref(), Some(bare));
     let given = Given::nothing().with_file("chat-proxy.toml", TWO_SITES);
     assert_eq!(snippet(&given, Some("chairs")).as_deref(), Some(bare));
     assert_eq!(snippet(&given, Some("tables")), None);
