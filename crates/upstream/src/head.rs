@@ -144,6 +144,11 @@ fn denied(class: &'static str, text: &str, auth: &Auth) -> UpstreamError {
         _ if text.contains("No token provided") => {
             "n8n expects the upstream token as a bearer token. Set the site's authentication to that."
         }
+        // What the template that checks the token in the workflow answers.
+        _ if text.contains("invalid_token") => {
+            "The workflow refused the upstream token. Set its passphrase to SESSION_SECRET_KEY and its audience to the \
+             site's id, and set both clocks right."
+        }
         _ => return unavailable(class, format!("The webhook refused us. {}", auth.advice())),
     };
     unavailable(class, found)
