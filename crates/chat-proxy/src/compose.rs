@@ -41,9 +41,13 @@ pub(crate) async fn app(settings: Settings, public: &Origin, metrics: RenderMetr
     let keys = Keys::derive(&kept_keys::complete(&settings, &*ids)?);
     let mode = Mode::Sqlite { path: settings.storage.sqlite_path.clone() };
     let store = chat_proxy_store::open(StoreOptions { mode }).await?.store;
-    let ended = store.end_abandoned_turns(clock.now()).await.context("turns of the last run could not be ended")?;
+    let ended =
+        store.end_abandoned_turns(clock.now()).await.context("turns of the last run could not be ended")?;
     if ended > 0 {
-        tracing::warn!(turns = ended, "turns were still being answered when the last process ended; they are closed");
+        tracing::warn!(
+            turns = ended,
+            "turns were still being answered when the last process ended; they are closed"
+        );
     }
 
     let (sites, upstreams): (Vec<_>, HashMap<_, _>) = settings
@@ -95,7 +99,10 @@ pub(crate) async fn app(settings: Settings, public: &Origin, metrics: RenderMetr
         clock,
         ids,
         lifecycle: lifecycle.clone(),
-        cookie: CookieOptions { name: settings.session.cookie_name, max_age: settings.session.cookie_max_age },
+        cookie: CookieOptions {
+            name: settings.session.cookie_name,
+            max_age: settings.session.cookie_max_age,
+        },
         allows_credentials: settings.cors.allow_credentials,
         trusted_proxies: settings.server.trusted_proxies,
         metrics_token: settings.server.metrics_token,

@@ -70,6 +70,7 @@ pub(crate) struct ServerSettings {
     pub(crate) metrics_token: Option<SecretString>,
     /// `None`: as many as there are descriptors for.
     pub(crate) max_connections: Option<NonZeroU32>,
+    pub(crate) max_connections_per_client: NonZeroU32,
     /// How long running answers may go on after the first signal.
     pub(crate) drain: Duration,
 }

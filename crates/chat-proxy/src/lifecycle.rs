@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::Context;
-use chat_proxy_server::listener::{ListenerOptions, serve};
+use chat_proxy_server::listener::{ConnectionBounds, ListenerOptions, serve};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -28,7 +28,7 @@ const OPERATIONS_CONNECTIONS: usize = 64;
 pub(crate) struct Listeners {
     pub(crate) public: TcpListener,
     pub(crate) operations: Option<TcpListener>,
-    pub(crate) max_connections: usize,
+    pub(crate) bounds: ConnectionBounds,
     /// How long running answers may go on after the first signal.
     pub(crate) drain: Duration,
 }
@@ -41,14 +41,18 @@ pub(crate) async fn run(app: App, listeners: Listeners, metrics: PrometheusHandl
     let public = ListenerOptions {
         router: chat_proxy_server::public_router(app.state.clone()),
         census: app.census.clone(),
-        max_connections: listeners.max_connections,
+        bounds: listeners.bounds,
     };
     let public = tasks.spawn(serve(listeners.public, public, closing.clone()));
     if let Some(listener) = listeners.operations {
         let options = ListenerOptions {
             router: chat_proxy_server::operations_router(app.state.clone()),
             census: app.census.clone(),
-            max_connections: OPERATIONS_CONNECTIONS,
+            bounds: ConnectionBounds {
+                total: OPERATIONS_CONNECTIONS,
+                per_client: OPERATIONS_CONNECTIONS,
+                proxies: Vec::new(),
+            },
         };
         tasks.spawn(serve(listener, options, closing.clone()));
     }

@@ -1,5 +1,7 @@
 //! The accept loop: hyper with the bounds that `axum::serve` does not have.
 
+mod admission;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,8 +24,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+pub use admission::ConnectionBounds;
+
 use crate::extract::PeerAddr;
 use crate::operations::Census;
+use admission::Admission;
 
 /// How long a client may take to send a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,8 +51,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct ListenerOptions {
     pub router: Router,
     pub census: Arc<Census>,
-    /// Connections beyond this are refused with 503, so that those that are open keep their descriptors.
-    pub max_connections: usize,
+    /// Connections beyond these are refused with 503, so that those that are open keep their descriptors.
+    pub bounds: ConnectionBounds,
 }
 
 /// Serves until `closing`, then lets every connection finish what it is doing. The returned tracker is empty when all
@@ -58,7 +63,7 @@ pub async fn serve(
     closing: CancellationToken,
 ) -> TaskTracker {
     let connections = TaskTracker::new();
-    let permits = Arc::new(Semaphore::new(options.max_connections));
+    let admission = Admission::new(options.bounds);
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     loop {
         let accepted = tokio::select! {
@@ -70,12 +75,12 @@ pub async fn serve(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+        if let Some(place) = admission.admit(peer.ip()) {
             let open = options.census.open_connection();
             let connection = connection(stream, peer, options.router.clone(), closing.clone());
             connections.spawn(async move {
                 connection.await;
-                drop((open, permit));
+                drop((open, place));
             });
         } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
             connections.spawn(async move {

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::commands::serve::{log_notices, start};
 use crate::commands::print;
+use crate::commands::serve::{log_notices, start};
 use crate::config::{DemoSite, Flags, Settings, Sources};
 use crate::telemetry::start_logs;
 use shop::Shop;
@@ -30,7 +30,8 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     // Another *site* than the proxy's 127.0.0.1: two ports of one host would prove nothing about foreign pages.
     let shop_origin = Origin::parse(&format!("http://localhost:{}", shop.local_addr()?.port()))
         .context("the shop's address makes no origin")?;
-    let fake = FakeN8n::start(FakeOptions::default()).await.context("the built-in n8n could not be started")?;
+    let fake =
+        FakeN8n::start(FakeOptions::default()).await.context("the built-in n8n could not be started")?;
     let webhook = Url::parse(&fake.url(WEBHOOK_PATH)).context("the built-in n8n has no address")?;
 
     let mut sources = Sources::of_process(flags);
@@ -83,7 +84,9 @@ async fn bind_near(address: SocketAddr) -> anyhow::Result<TcpListener> {
         match TcpListener::bind(SocketAddr::new(address.ip(), port)).await {
             Ok(listener) => return Ok(listener),
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot listen on {}:{port}", address.ip())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot listen on {}:{port}", address.ip()));
+            }
         }
     }
     bail!("the ports {} to {} of {} are all taken", address.port(), address.port() + MORE_PORTS, address.ip())

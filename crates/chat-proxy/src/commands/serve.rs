@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chat_proxy_server::listener::ConnectionBounds;
 use tokio::net::TcpListener;
 
 use crate::compose;
-use crate::config::{Flags, Notice, Settings, Severity, Sources};
+use crate::config::{Flags, Notice, ServerSettings, Settings, Severity, Sources};
 use crate::descriptors::{connections_within, raise_limit};
 use crate::lifecycle::{self, Listeners};
 use crate::telemetry::{start_logs, start_metrics};
@@ -35,15 +36,23 @@ pub(super) async fn start(
     let (metrics, render) = start_metrics()?;
     let bound = public.local_addr().context("the listener has no address")?;
     let origin = settings.server.public_origin(bound);
-    let fits = connections_within(descriptors);
-    let max_connections =
-        settings.server.max_connections.map_or(fits, |wanted| fits.min(wanted.get() as usize));
+    let bounds = bounds(&settings.server, connections_within(descriptors));
+    let max_connections = bounds.total;
     let drain = settings.server.drain;
     let app = compose::app(settings, &origin, render).await?;
     tracing::info!(address = %bound, public_url = %origin, descriptors, max_connections, "listening");
     announce(&origin);
-    lifecycle::run(app, Listeners { public, operations, max_connections, drain }, metrics).await?;
+    lifecycle::run(app, Listeners { public, operations, bounds, drain }, metrics).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the operator wants, as far as there are descriptors for it.
+fn bounds(settings: &ServerSettings, fits: usize) -> ConnectionBounds {
+    ConnectionBounds {
+        total: settings.max_connections.map_or(fits, |wanted| fits.min(wanted.get() as usize)),
+        per_client: settings.max_connections_per_client.get() as usize,
+        proxies: settings.trusted_proxies.clone(),
+    }
 }
 
 pub(super) fn log_notices(notices: &[Notice]) {

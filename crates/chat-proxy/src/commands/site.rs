@@ -14,9 +14,9 @@ pub(super) fn run(command: &SiteCommand, flags: Flags) -> anyhow::Result<ExitCod
     match command {
         SiteCommand::Snippet { id } => {
             let (settings, _) = Settings::load(&Sources::of_process(flags))?;
-            let id = id.as_deref().map(|text| {
-                SiteId::parse(text).with_context(|| format!("{text:?} is no site id"))
-            });
+            let id = id
+                .as_deref()
+                .map(|text| SiteId::parse(text).with_context(|| format!("{text:?} is no site id")));
             let public = settings.server.public_origin(settings.server.address());
             let Some(snippet) = embedding::snippet(&settings, &public, id.transpose()?.as_ref()) else {
                 bail!("there is no such site; `chat-proxy check` lists all of them");

@@ -47,6 +47,7 @@ pub(super) fn read_server(reader: &mut Reader) -> Checked<ServerSettings> {
     let trusted_proxies = reader.value("server.trusted_proxies", parse::networks);
     let metrics_token = read_secret(reader, "server.metrics_token", "server.metrics_token_file");
     let max_connections = reader.optional("server.max_connections", parse::positive);
+    let max_connections_per_client = reader.value("server.max_connections_per_client", parse::positive);
     let drain = read_duration(reader, "server.drain", SECOND..=Duration::from_hours(1));
     if let Ok(Some(token)) = &metrics_token
         && token.expose_secret().chars().count() < MIN_METRICS_TOKEN_CHARS
@@ -74,6 +75,7 @@ pub(super) fn read_server(reader: &mut Reader) -> Checked<ServerSettings> {
         trusted_proxies: trusted_proxies?,
         metrics_token: metrics_token?,
         max_connections: max_connections?,
+        max_connections_per_client: max_connections_per_client?,
         drain: drain?,
     })
 }

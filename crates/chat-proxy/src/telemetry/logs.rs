@@ -18,7 +18,8 @@ pub(crate) fn start(settings: LogSettings) {
         LogFormat::Json => false,
         LogFormat::Auto => stderr().is_terminal(),
     };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE).with_writer(stderr);
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE).with_writer(stderr);
     let started = if is_pretty {
         lines.compact().with_target(false).with_ansi(stderr().is_terminal()).try_init()
     } else {

@@ -9,7 +9,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// From a fast piece of work to a slow answer, in seconds.
 const SECONDS: [f64; 17] = [
-    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0,
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
+    300.0,
 ];
 
 /// Starts collecting.
@@ -28,13 +29,19 @@ fn describe() {
     describe_counter!("chat_proxy_turns_total", "Turns that ended, by site and outcome.");
     describe_counter!("chat_proxy_deltas_total", "Pieces of answer text received from agents.");
     describe_counter!("chat_proxy_http_requests_total", "Requests, by method, route and status.");
-    describe_counter!("chat_proxy_upstream_errors_total", "Answers that agents failed to give, by site and class.");
+    describe_counter!(
+        "chat_proxy_upstream_errors_total",
+        "Answers that agents failed to give, by site and class."
+    );
     describe_gauge!("chat_proxy_open_turns", "Turns that are being answered.");
     describe_gauge!("chat_proxy_open_streams", "Readers of answers.");
     describe_gauge!("chat_proxy_open_connections", "Connections of visitors.");
     let seconds = |name: &'static str, help: &'static str| describe_histogram!(name, Unit::Seconds, help);
     seconds("chat_proxy_first_piece_seconds", "From a visitor's message to the first piece of its answer.");
-    seconds("chat_proxy_added_latency_seconds", "From a visitor's message to the request to n8n: what we add.");
+    seconds(
+        "chat_proxy_added_latency_seconds",
+        "From a visitor's message to the request to n8n: what we add.",
+    );
     seconds("chat_proxy_turn_seconds", "From a visitor's message to the end of its answer.");
     seconds("chat_proxy_http_head_seconds", "From a request to the head of its response, by route.");
     seconds("chat_proxy_upstream_head_seconds", "From a request to n8n to the head of its response.");

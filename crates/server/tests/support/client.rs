@@ -53,7 +53,8 @@ impl Request {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: chat.test\r\nconnection: close\r\n", self.method, self.target);
+        let mut head =
+            format!("{} {} HTTP/1.1\r\nhost: chat.test\r\nconnection: close\r\n", self.method, self.target);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -112,7 +113,8 @@ impl Response {
         let mut stream = BufReader::new(stream);
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            let read = timeout(PATIENCE, stream.read_until(b'\n', &mut head)).await.expect("no head").unwrap();
+            let read =
+                timeout(PATIENCE, stream.read_until(b'\n', &mut head)).await.expect("no head").unwrap();
             assert_ne!(read, 0, "the connection ended in the head: {:?}", String::from_utf8_lossy(&head));
         }
         witness.saw(&head);
@@ -124,7 +126,8 @@ impl Response {
             .map(|line| line.split_once(": ").unwrap_or_else(|| panic!("no header: {line:?}")))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        let of = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let of =
+            |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let framing = match (of("transfer-encoding"), of("content-length")) {
             (Some("chunked"), None) => Framing::Chunked,
             (None, Some(length)) => Framing::Length(length.parse().unwrap()),

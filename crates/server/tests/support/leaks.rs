@@ -87,7 +87,8 @@ impl Seen {
     fn inspect(&mut self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         let known = INTERNAL.iter().copied().chain(self.secrets.iter().map(String::as_str));
-        let mut found: Vec<String> = known.filter(|secret| text.contains(secret)).map(str::to_owned).collect();
+        let mut found: Vec<String> =
+            known.filter(|secret| text.contains(secret)).map(str::to_owned).collect();
         found.extend(foreign_tokens(&text));
         self.leaks.extend(found);
     }
@@ -107,7 +108,10 @@ fn foreign_tokens(text: &str) -> Vec<String> {
     text.match_indices("eyJ")
         .filter(|(at, _)| *at == 0 || !is_of_token(text.as_bytes()[at - 1]))
         .filter_map(|(at, _)| {
-            let token: String = text[at..].chars().take_while(|letter| letter.is_ascii() && is_of_token(*letter as u8)).collect();
+            let token: String = text[at..]
+                .chars()
+                .take_while(|letter| letter.is_ascii() && is_of_token(*letter as u8))
+                .collect();
             let claims: Value = serde_json::from_slice(&decode(token.split('.').nth(1)?)?).ok()?;
             let is_ours = matches!(claims["typ"].as_str(), Some("session" | "embed"));
             (!is_ours).then_some(token)

@@ -79,7 +79,8 @@ impl TestSite {
     }
 
     fn to_upstream(&self, fake: &FakeN8n) -> UpstreamSite {
-        let address = if self.webhook.starts_with('/') { fake.url(&self.webhook) } else { self.webhook.clone() };
+        let address =
+            if self.webhook.starts_with('/') { fake.url(&self.webhook) } else { self.webhook.clone() };
         let mut upstream = UpstreamSite::new(address.parse().unwrap());
         upstream.auth = self.auth.clone();
         upstream

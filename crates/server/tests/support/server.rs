@@ -88,19 +88,14 @@ async fn boot(world: World) -> Running {
     let options = ListenerOptions {
         router: public_router(AppState::new(parts)),
         census: Arc::clone(&census),
-        max_connections: 2000,
+        bounds: chat_proxy_server::listener::ConnectionBounds {
+            total: 2000,
+            per_client: 2000,
+            proxies: Vec::new(),
+        },
     };
     let accepting = TaskTracker::new().spawn(serve(listener, options, closing.clone()));
-    Running {
-        world: Some(world),
-        addr,
-        lifecycle,
-        census,
-        store,
-        turns,
-        closing,
-        accepting: Some(accepting),
-    }
+    Running { world: Some(world), addr, lifecycle, census, store, turns, closing, accepting: Some(accepting) }
 }
 
 /// As the binary puts them together.

@@ -115,7 +115,11 @@ pub fn assert_sound(events: &[Event]) {
     let mut last_of_turn = 0;
     for (index, event) in events.iter().enumerate() {
         if event.data == "[DONE]" {
-            assert_eq!((event.id.as_deref(), index + 1), (None, events.len()), "[DONE] is last and has no id");
+            assert_eq!(
+                (event.id.as_deref(), index + 1),
+                (None, events.len()),
+                "[DONE] is last and has no id"
+            );
             break;
         }
         let here = event.position();

@@ -14,7 +14,8 @@ pub fn verify(token: &str, secret: &[u8]) -> Option<(Header, Value)> {
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    let decoded = jsonwebtoken::decode::<Value>(token, &DecodingKey::from_secret(secret), &validation).ok()?;
+    let decoded =
+        jsonwebtoken::decode::<Value>(token, &DecodingKey::from_secret(secret), &validation).ok()?;
     Some((decoded.header, decoded.claims))
 }
 

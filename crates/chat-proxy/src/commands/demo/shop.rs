@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use chat_proxy_core::Origin;
 use chat_proxy_server::Census;
-use chat_proxy_server::listener::{ListenerOptions, serve};
+use chat_proxy_server::listener::{ConnectionBounds, ListenerOptions, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -34,10 +34,12 @@ impl Shop {
         let router = Router::new()
             .route("/", get(async || Html(index)))
             .route("/product.html", get(async || Html(product)))
-            .route("/shop.css", get(|| file("text/css", STYLE)))
-            .route("/shop.js", get(|| file("text/javascript", SCRIPT)))
-            .route("/pieces.svg", get(|| file("image/svg+xml", PIECES)));
-        let options = ListenerOptions { router, census: Arc::new(Census::default()), max_connections: MAX_CONNECTIONS };
+            .route("/shop.css", get(async || file("text/css", STYLE)))
+            .route("/shop.js", get(async || file("text/javascript", SCRIPT)))
+            .route("/pieces.svg", get(async || file("image/svg+xml", PIECES)));
+        let bounds =
+            ConnectionBounds { total: MAX_CONNECTIONS, per_client: MAX_CONNECTIONS, proxies: Vec::new() };
+        let options = ListenerOptions { router, census: Arc::new(Census::default()), bounds };
         serve(listener, options, closing).await;
     }
 
@@ -51,6 +53,6 @@ impl Shop {
     }
 }
 
-async fn file(kind: &'static str, text: &'static str) -> Response {
+fn file(kind: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], text).into_response()
 }
