@@ -69,8 +69,7 @@ const PLACES: &[(&str, &str)] = &[
 const MOST_LINES: usize = 600;
 const LEFTOVER_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc", "shared"];
 /// Built or installed, not written; and the workspaces that break the rules on purpose.
-const NOT_OURS: &[&str] =
-    &[".git", ".tools", "target", "node_modules", "dist", "data", "fixtures", "captures"];
+const NOT_OURS: &[&str] = &[".git", ".tools", "target", "node_modules", "dist", "fixtures", "captures"];
 const SOURCE_ENDINGS: &[&str] = &["rs", "ts", "tsx", "js", "mjs", "css", "html", "sql", "sh", "py"];
 const TEXT_ENDINGS: &[&str] = &["md", "toml", "yml", "yaml", "json"];
 
@@ -84,13 +83,9 @@ fn our_crates_use_each_other_only_along_the_arrows() {
         let ours = |kind| -> BTreeSet<&str> {
             crates.dependencies(name, kind).into_iter().filter(|used| drawn.contains(used)).collect()
         };
-        assert_eq!(
-            ours(Kind::Normal),
-            BTreeSet::from_iter(uses.iter().copied()),
-            "{name} uses other crates of ours"
-        );
+        assert_eq!(ours(Kind::Normal), set(uses), "{name} uses other crates of ours");
         assert_eq!(ours(Kind::Build), BTreeSet::new(), "{name} is built with crates of ours");
-        let allowed = BTreeSet::from_iter(tests_use.iter().copied());
+        let allowed = set(tests_use);
         let extra: Vec<_> = ours(Kind::Test).difference(&allowed).copied().collect();
         assert!(extra.is_empty(), "the tests of {name} use {extra:?}");
     }
@@ -115,7 +110,7 @@ fn a_library_is_used_only_by_the_crates_that_own_its_subject() {
 fn the_decoder_is_pure() {
     let crates = Crates::read();
     let uses = crates.dependencies("n8n-stream", Kind::Normal);
-    assert_eq!(uses, BTreeSet::from_iter(DECODER_USES.iter().copied()));
+    assert_eq!(uses, set(DECODER_USES));
     assert_eq!(crates.dependencies("n8n-stream", Kind::Build), BTreeSet::new());
 }
 
@@ -165,7 +160,7 @@ fn no_source_file_is_longer_than_one_concept() {
 fn every_rust_file_says_first_what_it_is() {
     let silent: Vec<_> = tree()
         .into_iter()
-        .filter(|file| file.name.ends_with(".rs") && !file.text.starts_with("//! "))
+        .filter(|file| file.ending() == Some("rs") && !file.text.starts_with("//! "))
         .map(|file| file.name)
         .collect();
     assert_none(&silent, "the first line is `//! ` and what the file is");
@@ -197,7 +192,7 @@ fn no_file_knows_where_it_was_written() {
 #[test]
 fn every_link_between_documents_leads_somewhere() {
     let mut broken = Vec::new();
-    for file in tree().iter().filter(|file| file.name.ends_with(".md")) {
+    for file in tree().iter().filter(|file| file.ending() == Some("md")) {
         let folder = root().join(&file.name).parent().unwrap().to_owned();
         for link in file.text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ', '#']).next()) {
             let is_path = !link.is_empty() && !link.contains(':');
@@ -240,18 +235,21 @@ struct File {
 }
 
 impl File {
-    fn ending(name: &str) -> Option<&str> {
-        Path::new(name).extension()?.to_str()
+    fn ending(&self) -> Option<&str> {
+        ending(&self.name)
     }
 
     fn is_source(&self) -> bool {
-        Self::ending(&self.name).is_some_and(|ending| SOURCE_ENDINGS.contains(&ending))
-            && !self.is_generated()
+        self.ending().is_some_and(|ending| SOURCE_ENDINGS.contains(&ending)) && !self.is_generated()
     }
 
     fn is_generated(&self) -> bool {
         self.text.lines().take(2).any(|line| line.contains("do not edit"))
     }
+}
+
+fn ending(name: &str) -> Option<&str> {
+    Path::new(name).extension()?.to_str()
 }
 
 /// Every file that somebody wrote.
@@ -270,7 +268,7 @@ fn tree() -> Vec<File> {
                 folders.push(path);
                 continue;
             }
-            let is_text = File::ending(&last).is_none_or(|ending| {
+            let is_text = ending(&last).is_none_or(|ending| {
                 SOURCE_ENDINGS.contains(&ending)
                     || (TEXT_ENDINGS.contains(&ending) && last != "package-lock.json")
             });
@@ -325,6 +323,10 @@ impl Crates {
         let all = self.0[name]["dependencies"].as_array().unwrap();
         all.iter().filter(named).map(|dependency| text(&dependency["name"])).collect()
     }
+}
+
+fn set<'a>(names: &[&'a str]) -> BTreeSet<&'a str> {
+    names.iter().copied().collect()
 }
 
 fn text(value: &Value) -> &str {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Method};
-use chat_proxy_core::Origin;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::extract::request_origin::read_origin;
 use crate::state::AppState;
 
 /// How long a browser may remember a preflight.
@@ -17,7 +17,7 @@ const PREFLIGHT_AGE: Duration = Duration::from_mins(10);
 pub(crate) fn layer(state: &AppState) -> CorsLayer {
     let sites = Arc::clone(&state.parts.sites);
     let is_allowed = move |origin: &HeaderValue, _: &http::request::Parts| {
-        origin.to_str().ok().and_then(Origin::parse).is_some_and(|origin| sites.any_allows(&origin))
+        read_origin(origin).is_some_and(|origin| sites.any_allows(&origin))
     };
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(is_allowed))

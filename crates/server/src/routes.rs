@@ -4,6 +4,7 @@ use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 
 use crate::operations::{health, metrics, ready};
 use crate::problem::{self, Problem};
@@ -22,13 +23,15 @@ pub fn public_router(state: AppState) -> Router {
         .route("/api/v1/chat/stream", post(message::stream))
         .route("/api/v1/chat/stream/{session_id}", get(resume::stream))
         .route("/api/v1/chat/history/{session_id}", get(history::page))
-        .route("/widget/widget-config.json", get(widget::config::show))
+        .route("/widget/widget-config.json", get(widget::config::show).layer(CompressionLayer::new()))
+        // Before the layer: a preflight comes as a method that no route has, and the layer is what answers it.
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(cors::layer(&state));
 
     let widget = Router::new()
         .route("/widget/embed.js", get(widget::files::loader))
         .route("/widget/public/embed.js", get(widget::files::loader))
-        .route("/widget/modern-widget.html", get(widget::document::show))
+        .route("/widget/modern-widget.html", get(widget::document::show).layer(CompressionLayer::new()))
         .route("/widget/panel.js", get(widget::files::panel))
         .route("/widget/{version}/{file}", get(widget::files::asset));
 
@@ -54,10 +57,14 @@ pub fn operations_router(state: AppState) -> Router {
 fn finish(router: Router<AppState>, state: AppState) -> Router {
     router
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(problem::of_panic))
         .layer(from_fn(response_headers::add))
         .layer(from_fn(problem::render))
         .layer(axum::middleware::from_fn_with_state(state.clone(), request_id::assign))
         .with_state(state)
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::method_not_allowed()
 }

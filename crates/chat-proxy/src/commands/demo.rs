@@ -22,6 +22,15 @@ use shop::Shop;
 /// The shop's own port, and how many more are tried if it is taken.
 const SHOP_PORT: u16 = 8080;
 const MORE_PORTS: u16 = 20;
+/// What the built-in agent says of itself, and what it can be asked.
+const INTRO: &str =
+    "I know the catalog, delivery and returns. With an order number I can look up your order.";
+const SUGGESTIONS: [&str; 4] = [
+    "Which lamp suits a low ceiling?",
+    "When would my order arrive?",
+    "How do returns work?",
+    "Something under € 50 as a gift",
+];
 /// The path of the chat trigger in the built-in n8n.
 const WEBHOOK_PATH: &str = "/webhook/demo/chat";
 
@@ -35,8 +44,13 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     let webhook = Url::parse(&fake.url(WEBHOOK_PATH)).context("the built-in n8n has no address")?;
 
     let mut sources = Sources::of_process(flags);
-    sources.demo =
-        Some(DemoSite { webhook: webhook.clone(), origin: shop_origin.clone(), title: "Halma".to_owned() });
+    sources.demo = Some(DemoSite {
+        webhook: webhook.clone(),
+        origin: shop_origin.clone(),
+        title: "Halma".to_owned(),
+        intro: INTRO.to_owned(),
+        suggestions: SUGGESTIONS.map(str::to_owned).to_vec(),
+    });
     let (settings, notices) = Settings::load(&sources)?;
     start_logs(settings.log);
     log_notices(&notices);

@@ -141,8 +141,16 @@ pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Checked<Si
 fn demo_entries(demo: &DemoSite, own: &Entries) -> Entries {
     let entry = |text: &str| Entry { raw: Raw::Text(text.to_owned()), place: Place::Demo };
     let mut entries = Entries::from([("panel.title".to_owned(), entry(&demo.title))]);
-    if !own.contains_key("upstream.url_file") {
+    // The built-in agent knows the demo shop; another one may know nothing of lamps.
+    let is_built_in = ["upstream.url", "upstream.url_file"].iter().all(|key| !own.contains_key(*key));
+    if is_built_in {
+        let suggestions = demo.suggestions.iter().cloned().map(Raw::Text).collect();
         entries.insert("upstream.url".to_owned(), entry(demo.webhook.as_str()));
+        entries.insert("panel.intro".to_owned(), entry(&demo.intro));
+        entries.insert(
+            "panel.suggestions".to_owned(),
+            Entry { raw: Raw::List(suggestions), place: Place::Demo },
+        );
     }
     entries
 }

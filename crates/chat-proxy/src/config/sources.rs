@@ -47,6 +47,9 @@ pub(crate) struct DemoSite {
     /// The demo shop, added to the origins of the site `default`.
     pub(crate) origin: Origin,
     pub(crate) title: String,
+    /// What the built-in agent knows, and what it can be asked.
+    pub(crate) intro: String,
+    pub(crate) suggestions: Vec<String>,
 }
 
 impl Sources {

@@ -49,7 +49,7 @@ where
 }
 
 /// A form or text body is what a foreign page can send without asking (WHATWG Fetch, "simple" types).
-fn is_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn is_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
     let essence = |value: &str| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(essence);
     let encoding = headers.get(CONTENT_ENCODING).map_or("identity", |value| value.to_str().unwrap_or(""));

@@ -14,6 +14,7 @@ use chat_proxy_core::session::{Sessions, hash_of};
 use chat_proxy_core::site::Site;
 
 use crate::extract::RequestOrigin;
+use crate::extract::json_body::is_plain_json;
 use crate::problem::Problem;
 use crate::state::{CookieOptions, SitesView};
 
@@ -45,13 +46,18 @@ where
         if parts.method != Method::GET {
             let origin = RequestOrigin::from_request_parts(parts, state).await?;
             is_from_its_site(&origin, site)?;
+            // A browser adds the cookie by itself; only a page that may do so can send JSON along (T7).
+            if !parts.headers.contains_key(AUTHORIZATION) {
+                is_plain_json(&parts.headers)?;
+            }
         }
         note(&claims);
         Ok(Self { site: Arc::clone(site), claims })
     }
 }
 
-/// A session that may be missing, but not be wrong in silence: a bad token counts as none.
+/// A session that may be missing. A bad token counts as none, and so does the one of another site, which a browser
+/// sends along as a cookie.
 impl<S> OptionalFromRequestParts<S> for VisitorSession
 where
     Arc<Sessions>: FromRef<S>,
@@ -65,7 +71,7 @@ where
         let proved = <Self as FromRequestParts<S>>::from_request_parts(parts, state).await;
         match proved {
             Ok(session) => Ok(Some(session)),
-            Err(problem) if problem.is(Code::SessionInvalid) => Ok(None),
+            Err(problem) if problem.is(Code::SessionInvalid) || problem.is(Code::OriginDenied) => Ok(None),
             Err(problem) => Err(problem),
         }
     }

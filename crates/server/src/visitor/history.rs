@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 use chat_proxy_core::conversation::Cursor;
@@ -11,7 +11,7 @@ use chat_proxy_core::store::Store;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::extract::VisitorSession;
+use crate::extract::{Path, Query, VisitorSession};
 use crate::extract::limits::ReadWithinLimits;
 use crate::problem::{Problem, ProblemBody};
 use crate::visitor::wire::PageBody;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chat_proxy_core::turn::event::EventId;
@@ -10,7 +10,7 @@ use chat_proxy_core::turn::{Resumption, Turns};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::extract::VisitorSession;
+use crate::extract::{Path, Query, VisitorSession};
 use crate::extract::limits::ReadWithinLimits;
 use crate::operations::Census;
 use crate::problem::{Problem, ProblemBody};

@@ -66,7 +66,9 @@ impl From<MessagePage> for PageBody {
 /// because it is only a browser's word.
 pub(super) fn page_url(given: Option<String>, origin: &Origin) -> Option<String> {
     given.filter(|url| {
-        url.chars().count() <= MAX_PAGE_URL_CHARS && Origin::of_url(url).as_ref() == Some(origin)
+        url.chars().count() <= MAX_PAGE_URL_CHARS
+            && !url.contains(char::is_control)
+            && Origin::of_url(url).as_ref() == Some(origin)
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, ORIGIN};
 use axum::response::IntoResponse;
@@ -14,6 +14,7 @@ use chat_proxy_core::{Origin, SiteId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::extract::Query;
 use crate::problem::{Problem, ProblemBody};
 use crate::state::SitesView;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
@@ -12,6 +12,7 @@ use chat_proxy_core::site::Site;
 use chat_proxy_core::{Origin, SiteId};
 
 use crate::assets;
+use crate::extract::Query;
 use crate::extract::limits::EntryWithinLimits;
 use crate::problem::Problem;
 use crate::state::SitesView;
@@ -35,7 +36,8 @@ pub(crate) async fn show(
     let id = query.site.as_deref().unwrap_or(SiteId::default_site().as_str()).to_owned();
     let site = find(&view.sites, Some(&id), None).ok_or_else(Problem::not_found)?;
     let Some(template) = assets::text("modern-widget.html") else {
-        return Ok((StatusCode::NOT_IMPLEMENTED, Html(NOT_BUILT)).into_response());
+        // Framed like the real one, so that the shop's page shows what to do.
+        return Ok((StatusCode::NOT_IMPLEMENTED, response_headers(site), Html(NOT_BUILT)).into_response());
     };
     let mut config = WidgetConfig::from(&**site);
     config.ticket = low_trust_ticket(site, referer.as_ref(), &tickets)?;

@@ -1,10 +1,10 @@
 //! `/widget/embed.js` and the files it and the document refer to.
 
-use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
 use crate::assets::{self, Freshness};
+use crate::extract::Path;
 
 /// The loader, under its own name and the original's.
 pub(crate) async fn loader(headers: HeaderMap) -> Response {

@@ -1,6 +1,18 @@
-//! The server from outside, over TCP. The files mirror the URLs.
+//! The server from outside, over TCP: the real router behind the real accept loop, with a real store and the real
+//! upstream against a fake n8n. The files mirror the URLs and, below them, what is true of all of them.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod chat_stream;
+mod embed_ticket;
+mod history;
+mod idempotency;
+mod leaks;
+mod limits;
+mod operations;
+mod resume;
+mod session;
+mod upstream_moods;
+mod upstream_token;
+mod widget;

@@ -78,6 +78,11 @@ impl Witness {
         self.lock().leaks.clone()
     }
 
+    /// For the test of the watch itself.
+    pub fn forget_leaks(&self) {
+        self.lock().leaks.clear();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

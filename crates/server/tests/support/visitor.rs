@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::Running;
 use super::client::{Reply, Request, Response};
 use super::sse::{Event, assert_sound, standing_text};
+use super::{Running, SHOP_ONE};
 
 /// A session and the server that gave it.
 pub struct Visitor<'a> {
@@ -22,9 +22,9 @@ impl<'a> Visitor<'a> {
         Self { server, origin: origin.to_owned(), session: reply.json() }
     }
 
-    /// The same browser with another session answer, for instance after a restart.
-    pub fn at<'b>(&self, server: &'b Running) -> Visitor<'b> {
-        Visitor { server, origin: self.origin.clone(), session: self.session.clone() }
+    /// The visitor of the first shop who got `session` from this server's predecessor.
+    pub fn with(server: &'a Running, session: Value) -> Self {
+        Self { server, origin: SHOP_ONE.to_owned(), session }
     }
 
     /// Comes back with the resume token that this visitor holds.

@@ -145,17 +145,21 @@ fn demo_brings_a_site_and_the_operator_outranks_it() {
         webhook: Url::parse("http://127.0.0.1:1234/webhook/demo").unwrap(),
         origin: Origin::parse("http://localhost:8080").unwrap(),
         title: "Halma".into(),
+        intro: "I know lamps.".into(),
+        suggestions: vec!["Which lamp?".into()],
     });
     let settings = given.settings();
     let own = &settings.sites[0];
     assert_eq!((own.upstream.webhook.port(), own.site.panel.title.as_str()), (Some(1234), "Halma"));
     assert_eq!(own.site.origins[0].as_str(), "http://localhost:8080");
+    assert_eq!(own.site.panel.suggestions.len(), 1);
     let given = given
         .with_variable("N8N_WEBHOOK_URL", "https://n8n.example/x")
         .with_variable("ALLOWED_ORIGINS", "https://shop.example");
     let settings = given.settings();
     assert_eq!(settings.sites[0].upstream.webhook.host_str(), Some("n8n.example"));
     assert_eq!(settings.sites[0].site.origins.len(), 2);
+    assert!(settings.sites[0].site.panel.suggestions.is_empty(), "another agent may know nothing of lamps");
 }
 
 #[test]

@@ -1,0 +1,157 @@
+import type { Message } from '@chat-proxy/protocol/api';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { ApiError } from './api/error';
+import type { Session } from './api/session';
+import type { Turns } from './api/turns';
+import { createChat } from './chat';
+import type { Host, HostState } from './host/host';
+
+let host: Host;
+let setHost: (state: Partial<HostState>) => void;
+let unread: number[];
+let session: { [Name in keyof Session]: ReturnType<typeof vi.fn<Session[Name]>> };
+let turns: { [Name in keyof Turns]: ReturnType<typeof vi.fn<Turns[Name]>> };
+
+const response = (...events: object[]) =>
+  new Response(events.map((event, index) => `id: e-1-${index}\ndata: ${JSON.stringify(event)}\n\n`).join(''));
+const begin = { type: 'begin', turn_id: 't1', message_id: 'a1', message: 'hi' };
+const answer = () => response(begin, { type: 'item', content: 'Jay.' }, { type: 'end', state: 'complete' });
+
+beforeEach(() => {
+  unread = [];
+  host = {
+    pass: vi.fn(),
+    page: vi.fn(),
+    saveResumeToken: vi.fn(),
+    unread: (count) => unread.push(count),
+    onState: (listener) => {
+      setHost = (state) => listener({ open: true, full: false, resumable: false, ...state });
+    },
+  };
+  session = { resume: vi.fn(), startAnew: vi.fn(), remember: vi.fn(), id: vi.fn(), call: vi.fn() };
+  turns = { ask: vi.fn(async () => answer()), follow: vi.fn(async () => null), history: vi.fn() };
+});
+
+const create = () => createChat(session, turns, host);
+const settled = (chat: ReturnType<typeof create>, ...states: string[]) =>
+  vi.waitFor(() => expect(chat.state().turns.map(({ state }) => state)).toEqual(states));
+
+function kept(messages: Partial<Message>[], running?: { turn_id: string; last_event_id: string }) {
+  session.resume.mockResolvedValue({
+    conversation: { id: 'c', messages, running },
+  } as Awaited<ReturnType<Session['resume']>>);
+}
+
+test('nothing is asked of the server before the visitor speaks, unless there is something to resume', () => {
+  create();
+  setHost({ open: true });
+  expect(session.resume).not.toHaveBeenCalled();
+  setHost({ open: false, resumable: true });
+  expect(session.resume).not.toHaveBeenCalled();
+});
+
+test('a question gets its answer, and only then the session is remembered', async () => {
+  const chat = create();
+  setHost({});
+  turns.ask.mockImplementation(async () => {
+    expect(session.remember).not.toHaveBeenCalled();
+    return answer();
+  });
+  await chat.ask('Which lamp?');
+  expect(chat.state().turns).toMatchObject([{ question: 'Which lamp?', text: 'Jay.', state: 'complete' }]);
+  expect(session.remember).toHaveBeenCalled();
+});
+
+test('what was said before is there at open, and a running answer goes on from its first event', async () => {
+  const created_at = '2026-11-21T10:00:00Z';
+  kept([{ turn_id: 't1', role: 'user', content: 'Which lamp?', state: 'answering', created_at }], {
+    turn_id: 't1',
+    last_event_id: 'e-1-7',
+  });
+  turns.follow.mockResolvedValue(answer());
+  const chat = create();
+  setHost({ resumable: true });
+  await settled(chat, 'complete');
+  expect(turns.follow.mock.calls[0]?.[0]).toBe('e-1-0');
+  expect(chat.state().turns).toMatchObject([{ question: 'Which lamp?', text: 'Jay.' }]);
+});
+
+test('a refused message is sent again under the same key, a failed turn under a new one', async () => {
+  const chat = create();
+  const retry = async () => {
+    const [turn] = chat.state().turns;
+    await (turn && chat.retry(turn));
+  };
+  turns.ask.mockRejectedValueOnce(new ApiError('rate_limited'));
+  await chat.ask('Which lamp?');
+  turns.ask.mockResolvedValueOnce(response(begin, { type: 'end', state: 'failed' }));
+  await retry();
+  await retry();
+  const keys = turns.ask.mock.calls.map(([, key]) => key);
+  expect(keys[1]).toBe(keys[0]);
+  expect(keys[2]).not.toBe(keys[0]);
+  expect(chat.state().turns).toMatchObject([{ question: 'Which lamp?', text: 'Jay.' }]);
+});
+
+test('an interrupted answer keeps its text when the question is asked again', async () => {
+  turns.ask.mockResolvedValueOnce(
+    response(begin, { type: 'item', content: 'half' }, { type: 'end', state: 'interrupted' }),
+  );
+  const chat = create();
+  await chat.ask('Which lamp?');
+  const [turn] = chat.state().turns;
+  await (turn && chat.retry(turn));
+  expect(chat.state().turns.map(({ text }) => text)).toEqual(['half', 'Jay.']);
+});
+
+test('one question at a time', async () => {
+  turns.ask.mockImplementation(() => new Promise(() => {}));
+  const chat = create();
+  void chat.ask('One?');
+  await vi.waitFor(() => expect(turns.ask).toHaveBeenCalled());
+  await chat.ask('Two?');
+  expect(turns.ask).toHaveBeenCalledOnce();
+});
+
+test('a new conversation leaves the running answer to the server', async () => {
+  let signal: AbortSignal | undefined;
+  turns.ask.mockImplementation((_message, _key, given) => {
+    signal = given;
+    return new Promise(() => {});
+  });
+  const chat = create();
+  void chat.ask('One?');
+  await vi.waitFor(() => expect(turns.ask).toHaveBeenCalled());
+  chat.startAnew();
+  expect(signal?.aborted).toBe(true);
+  expect(session.startAnew).toHaveBeenCalled();
+  expect(chat.state().turns).toEqual([]);
+});
+
+test('answers that end behind a closed panel are counted until it opens', async () => {
+  const chat = create();
+  setHost({ open: false });
+  await chat.ask('One?');
+  await chat.ask('Two?');
+  setHost({ open: true });
+  expect(unread).toEqual([1, 2, 0]);
+});
+
+test('a history that does not load can be tried again', async () => {
+  session.resume.mockRejectedValueOnce(new ApiError('storage_unavailable', 2_000));
+  const chat = create();
+  setHost({ resumable: true });
+  await vi.waitFor(() => expect(chat.state().opening).toMatchObject({ code: 'storage_unavailable' }));
+  kept([]);
+  await chat.open();
+  expect(chat.state().opening).toBe('idle');
+});
+
+test('a turn that the server has dropped is read from what it has kept, once', async () => {
+  turns.ask.mockResolvedValueOnce(response(begin));
+  kept([{ turn_id: 't1', role: 'user', content: 'One?', state: 'failed', created_at: '' }]);
+  const chat = create();
+  await chat.ask('One?');
+  expect(session.resume).toHaveBeenCalledOnce();
+  expect(chat.state().turns).toMatchObject([{ question: 'One?', state: 'failed' }]);
+});

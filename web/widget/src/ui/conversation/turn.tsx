@@ -1,0 +1,61 @@
+import type { Turn } from '../../state/conversation';
+import { Actions, AnswerText, Status } from '../answer/answer';
+import { Attachments } from '../answer/attachments';
+import { Icon } from '../icons';
+import { Suggestions } from '../opening/suggestions';
+import { useWords } from '../words';
+import { memo } from './memo';
+import { TurnNotice } from './notice';
+
+interface Props {
+  turn: Turn;
+  isLast: boolean;
+  onRetry: (turn: Turn) => void;
+  onAsk: (question: string) => void;
+  onSettled: (turn: Turn, text: string) => void;
+}
+
+export const TurnView = memo(function TurnView({ turn, isLast, onRetry, onAsk, onSettled }: Props) {
+  const { say } = useWords();
+  const { state, text, waiting } = turn;
+  const answering = state === 'answering';
+  const unsent = answering && waiting && !turn.turnId;
+  return (
+    <section class="turn" data-live={turn.live && isLast} data-last={isLast}>
+      {turn.question && (
+        <div class="question-row">
+          <h2 class="hidden">{say('you')}</h2>
+          <p class="question" data-unsent={unsent} dir="auto">
+            {turn.question}
+          </p>
+          {unsent && (
+            <p class="unsent">
+              <Icon name="clock" size={16} />
+              {say('waiting')}
+            </p>
+          )}
+        </div>
+      )}
+      {!unsent && (
+        <div class="answer" aria-busy={answering}>
+          <h2 class="hidden">{say('answer')}</h2>
+          {(text || !answering) && <AnswerText turn={turn} onSettled={(plain) => onSettled(turn, plain)} />}
+          {answering && (!text || waiting) && <Status turn={turn} />}
+          {turn.attachments.length > 0 && <Attachments items={turn.attachments} />}
+          {state === 'stopped' && <p class="stopped">{say('stopped')}</p>}
+          {(state === 'failed' || state === 'interrupted' || state === 'refused') && (
+            <TurnNotice turn={turn} onRetry={isLast && turn.question ? () => onRetry(turn) : undefined} />
+          )}
+          {(state === 'complete' || state === 'stopped') && text && <Actions turn={turn} />}
+        </div>
+      )}
+      {isLast && state === 'complete' && turn.suggestions.length > 0 && (
+        <Suggestions
+          items={turn.suggestions.map((text) => ({ text, value: text }))}
+          kind="follow-up"
+          onAsk={onAsk}
+        />
+      )}
+    </section>
+  );
+});
