@@ -11,9 +11,11 @@ mod run;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::ids::{AnswerId, ConversationId, Ids, MessageId, TurnId};
@@ -26,6 +28,9 @@ use crate::store::{Idempotency, NewTurn, OpenedTurn, Store, StoreError, TurnReco
 use crate::upstream::{Question, Upstream, VisitorContext};
 use event::{EventId, StreamEvent};
 use replay::{Encode, LogReader, LogWriter, Replays, TurnLog};
+
+/// How long a repeated message waits for the log of the turn that its first one opened.
+const LOG_WAIT: Duration = Duration::from_secs(1);
 
 /// How a turn stands. Every turn ends in exactly one of the last four (invariant R2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -149,19 +154,30 @@ impl Turns {
     /// Makes the message durable, starts its turn and returns a reader from the first event on. The same idempotency
     /// key and message return a reader of the same turn (invariant R4).
     pub async fn start(&self, ask: Ask) -> Result<LogReader, TurnError> {
-        let parts = &self.0;
-        if parts.lifecycle.is_draining() {
+        if self.0.lifecycle.is_draining() {
             return Err(TurnError::ShuttingDown);
         }
+        // A visitor who leaves drops this call at any point. Opening is a task of its own, because a message that was
+        // stored and that nobody answers would keep its conversation busy for ever.
+        let turns = self.clone();
+        let opening = async move { turns.open(ask).await }.in_current_span();
+        match self.0.lifecycle.turns().spawn(opening).await {
+            Ok(opened) => opened,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(TurnError::ShuttingDown),
+            },
+        }
+    }
+
+    async fn open(&self, ask: Ask) -> Result<LogReader, TurnError> {
+        let parts = &self.0;
         let began = Instant::now();
         let new = self.new_turn(&ask);
         let conversation = new.conversation.clone();
         let number = match parts.store.open_turn(new.clone()).await? {
             OpenedTurn::Opened { number } => number,
-            OpenedTurn::Repeated(record) => {
-                let log = self.log_of(&conversation, &record);
-                return log.and_then(|log| log.reader_after(None)).ok_or(TurnError::Busy);
-            }
+            OpenedTurn::Repeated(record) => return self.repeat(&conversation, &record).await,
             OpenedTurn::Mismatched => return Err(TurnError::IdempotencyMismatch),
             OpenedTurn::Busy => return Err(TurnError::Busy),
             OpenedTurn::SessionGone => return Err(TurnError::SessionGone),
@@ -177,6 +193,24 @@ impl Turns {
         run::spawn(Arc::clone(parts), ask.into_running(&new, number, began), writer);
         // A log that was just begun has a reader from its start.
         log.reader_after(None).ok_or(TurnError::Busy)
+    }
+
+    /// A reader of a turn that was stored before. Its log begins a moment later than that, in another call.
+    async fn repeat(
+        &self,
+        conversation: &ConversationId,
+        record: &TurnRecord,
+    ) -> Result<LogReader, TurnError> {
+        let until = Instant::now() + LOG_WAIT;
+        loop {
+            let begun = self.0.replays.begun();
+            if let Some(log) = self.log_of(conversation, record) {
+                return log.reader_after(None).ok_or(TurnError::Busy);
+            }
+            if timeout_at(until, begun).await.is_err() {
+                return Err(TurnError::Busy);
+            }
+        }
     }
 
     fn new_turn(&self, ask: &Ask) -> NewTurn {
@@ -235,6 +269,8 @@ impl Turns {
     ) -> Result<Resumption, TurnError> {
         let store = &self.0.store;
         let mut record = store.find_turn(conversation, Some(last.turn)).await?;
+        // Who stood in this turn has seen its `begin`.
+        let seen = record.is_some().then_some(0);
         if record.is_none() {
             record = store.find_turn(conversation, None).await?;
         }
@@ -242,7 +278,7 @@ impl Turns {
             return Ok(Resumption::Idle);
         };
         let after = running.filter(|running| running.turn() != log.turn());
-        let readers = log.reader_after(Some(0)).into_iter();
+        let readers = log.reader_after(seen).into_iter();
         let readers = readers.chain(after.and_then(|log| log.reader_after(None))).collect();
         Ok(Resumption::Reset(log.encoded_reset(), readers))
     }

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::ids::{ConversationId, Ids, TurnId, random};
@@ -219,12 +220,13 @@ pub struct Replays {
     encode: Encode,
     ids: Arc<dyn Ids>,
     logs: Mutex<HashMap<ConversationId, Vec<Arc<TurnLog>>>>,
+    begun: Notify,
 }
 
 impl Replays {
     /// No logs yet.
     pub fn new(encode: Encode, ids: Arc<dyn Ids>) -> Self {
-        Self { encode, ids, logs: Mutex::default() }
+        Self { encode, ids, logs: Mutex::default(), begun: Notify::new() }
     }
 
     /// Begins the log of a turn. Its epoch is random: no position of an earlier log of the turn fits it.
@@ -232,7 +234,13 @@ impl Replays {
         let epoch = u32::from_be_bytes(random(&*self.ids));
         let log = TurnLog::new(turn, number, epoch, self.encode);
         self.lock().entry(conversation.clone()).or_default().push(Arc::clone(&log));
+        self.begun.notify_waiters();
         LogWriter::new(log)
+    }
+
+    /// Resolves when a log begins that had not begun when this was called.
+    pub fn begun(&self) -> impl Future<Output = ()> {
+        self.begun.notified()
     }
 
     /// The log of the turn that is being answered.

@@ -2,19 +2,18 @@
 
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 
 /// The query, if it has the right shape.
 #[derive(Clone, Copy, Debug, FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(Problem))]
-pub struct Query<T: DeserializeOwned>(pub T);
+pub struct Query<T>(pub T);
 
 /// The variable parts of the path. What is not even text names nothing.
 #[derive(Clone, Copy, Debug, FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(Problem))]
-pub struct Path<T: DeserializeOwned + Send>(pub T);
+pub struct Path<T>(pub T);
 
 impl From<QueryRejection> for Problem {
     fn from(_: QueryRejection) -> Self {

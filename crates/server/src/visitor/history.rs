@@ -11,8 +11,8 @@ use chat_proxy_core::store::Store;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::extract::{Path, Query, VisitorSession};
 use crate::extract::limits::ReadWithinLimits;
+use crate::extract::{Path, Query, VisitorSession};
 use crate::problem::{Problem, ProblemBody};
 use crate::visitor::wire::PageBody;
 

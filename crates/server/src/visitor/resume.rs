@@ -10,8 +10,8 @@ use chat_proxy_core::turn::{Resumption, Turns};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::extract::{Path, Query, VisitorSession};
 use crate::extract::limits::ReadWithinLimits;
+use crate::extract::{Path, Query, VisitorSession};
 use crate::operations::Census;
 use crate::problem::{Problem, ProblemBody};
 use crate::sse::EventStream;

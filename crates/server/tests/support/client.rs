@@ -213,11 +213,6 @@ impl Response {
         events
     }
 
-    /// The comments of the stream so far.
-    pub fn comments(&self) -> usize {
-        self.parser.comments
-    }
-
     /// Reads the body to its end.
     pub async fn whole(mut self) -> Reply {
         let mut body = Vec::new();
@@ -225,10 +220,6 @@ impl Response {
             body.extend_from_slice(&chunk);
         }
         Reply { status: self.status, headers: std::mem::take(&mut self.headers), body }
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        header(&self.headers, name)
     }
 }
 
@@ -245,6 +236,12 @@ impl Reply {
     /// The only header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
+    }
+
+    /// Whether caches are told that the answer depends on this request header.
+    pub fn varies_by(&self, name: &str) -> bool {
+        let all = self.headers.iter().filter(|(known, _)| known == "vary");
+        all.flat_map(|(_, value)| value.split(',')).any(|known| known.trim().eq_ignore_ascii_case(name))
     }
 
     pub fn json(&self) -> Value {

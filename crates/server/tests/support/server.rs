@@ -56,7 +56,6 @@ pub struct Running {
     lifecycle: Lifecycle,
     census: Arc<Census>,
     store: Arc<dyn Store>,
-    turns: Turns,
     closing: CancellationToken,
     accepting: Option<JoinHandle<TaskTracker>>,
 }
@@ -80,7 +79,6 @@ async fn boot(world: World) -> Running {
     let lifecycle = Lifecycle::default();
     let census = Arc::new(Census::default());
     let parts = parts(&world, &store, &clock, &ids, &lifecycle, &census);
-    let turns = parts.turns.clone();
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -184,14 +182,6 @@ impl Running {
         &self.lifecycle
     }
 
-    pub fn store(&self) -> &Arc<dyn Store> {
-        &self.store
-    }
-
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
     pub fn request(&self, method: &str, target: &str) -> Request {
         Request::new(self.addr, Arc::clone(&self.world().witness), method, target)
     }
@@ -230,11 +220,6 @@ impl Running {
             }
         };
         timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{complaint}"));
-    }
-
-    /// Ten minutes of ended logs are forgotten at once.
-    pub fn forget_ended_turns(&self) {
-        self.turns.forget_ended();
     }
 
     /// The process ends in order, and another one begins on the same database.

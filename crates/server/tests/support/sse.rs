@@ -43,7 +43,6 @@ pub struct Parser {
     id: Option<String>,
     data: Option<String>,
     events: VecDeque<Event>,
-    pub comments: usize,
     pub retry: Option<u64>,
 }
 
@@ -79,7 +78,6 @@ impl Parser {
             return;
         }
         if line.starts_with(':') {
-            self.comments += 1;
             return;
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
