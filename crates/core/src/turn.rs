@@ -303,6 +303,18 @@ impl Turns {
         Some((log.turn().clone(), log.last_event_id()?))
     }
 
+    /// Ends the running turn of a conversation as `stopped`; the text so far stands. `None`: none is running.
+    pub fn stop(&self, conversation: &ConversationId) -> Option<TurnId> {
+        let log = self.0.replays.running(conversation)?;
+        log.ask_stop();
+        Some(log.turn().clone())
+    }
+
+    /// Ends every open stream of a conversation, because its session ended.
+    pub fn cut_readers(&self, conversation: &ConversationId) {
+        self.0.replays.cut_readers(conversation);
+    }
+
     /// Forgets logs that ended long enough ago. Call it now and then.
     pub fn forget_ended(&self) {
         self.0.replays.forget_ended();

@@ -1,6 +1,7 @@
 //! The accept loop: hyper with the bounds that `axum::serve` does not have.
 
 mod admission;
+mod stall;
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub use admission::ConnectionBounds;
 use crate::extract::PeerAddr;
 use crate::operations::Census;
 use admission::Admission;
+use stall::StallGuard;
 
 /// How long a client may take to send a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -116,7 +118,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, closing
         .header_read_timeout(HEADER_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(StallGuard::new(stream)), service);
     tokio::pin!(connection);
     let mut is_closing = false;
     loop {

@@ -80,6 +80,7 @@ pub(crate) enum EndState {
         crate::visitor::message::send,
         crate::visitor::message::stream,
         crate::visitor::resume::stream,
+        crate::visitor::stop::stop,
         crate::visitor::history::page,
         crate::widget::config::show,
         crate::operations::health::show,

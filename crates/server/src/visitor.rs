@@ -5,4 +5,5 @@ pub(crate) mod history;
 pub(crate) mod message;
 pub(crate) mod resume;
 pub(crate) mod session;
+pub(crate) mod stop;
 mod wire;

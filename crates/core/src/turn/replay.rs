@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::ids::{ConversationId, Ids, TurnId, random};
 use crate::turn::event::{EventId, StreamEvent};
@@ -24,12 +25,13 @@ const CATCH_UP_BYTES: usize = 16 * 1024;
 /// Writes an event in the form that readers get. The server hands it in, so that the domain need not know the form.
 pub type Encode = fn(EventId, &StreamEvent<'_>, &mut Vec<u8>);
 
-/// The log of one turn.
+/// The log of one turn, and the line to whoever writes it.
 pub struct TurnLog {
     turn: TurnId,
     epoch: u32,
     number: u32,
     encode: Encode,
+    stop: CancellationToken,
     inner: Mutex<Inner>,
 }
 
@@ -40,6 +42,7 @@ struct Inner {
     /// Where each event ends, counted in bytes from the start of the log.
     ends: Vec<usize>,
     closed_at: Option<Instant>,
+    is_cut: bool,
     waiting: Vec<Waker>,
 }
 
@@ -50,7 +53,14 @@ struct Chunk {
 
 impl TurnLog {
     fn new(turn: TurnId, number: u32, epoch: u32, encode: Encode) -> Arc<Self> {
-        Arc::new(Self { turn, epoch, number, encode, inner: Mutex::default() })
+        Arc::new(Self {
+            turn,
+            epoch,
+            number,
+            encode,
+            stop: CancellationToken::new(),
+            inner: Mutex::default(),
+        })
     }
 
     /// The turn whose events these are.
@@ -67,6 +77,26 @@ impl TurnLog {
     /// Whether no more events will come.
     pub fn is_closed(&self) -> bool {
         self.lock().closed_at.is_some()
+    }
+
+    /// Asks for the end of the turn. What was said until then stands.
+    pub fn ask_stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Done when the end of the turn is asked for.
+    pub fn stop_asked(&self) -> WaitForCancellationFutureOwned {
+        self.stop.clone().cancelled_owned()
+    }
+
+    /// Ends every reader, now: nobody may read on. The turn itself goes on.
+    fn cut_readers(&self) {
+        let waiting = {
+            let mut inner = self.lock();
+            inner.is_cut = true;
+            std::mem::take(&mut inner.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// A reader of everything after the event `last`, or of everything. `None`: there is no such event yet.
@@ -176,6 +206,9 @@ impl LogReader {
     /// The next bytes: whole events, in order, each once. `None` after the last event of a closed log.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let mut inner = self.log.lock();
+        if inner.is_cut {
+            return Poll::Ready(None);
+        }
         let after = inner.chunks.partition_point(|chunk| chunk.start + chunk.bytes.len() <= self.position);
         if let Some(bytes) = join(&inner.chunks[after..], self.position) {
             self.position += bytes.len();
@@ -264,6 +297,13 @@ impl Replays {
         is_it: impl Fn(&TurnLog) -> bool,
     ) -> Option<Arc<TurnLog>> {
         self.lock().get(conversation)?.iter().rev().find(|log| is_it(log)).cloned()
+    }
+
+    /// Ends every reader of a conversation, because its session ended. Its running turn goes on and is recorded.
+    pub fn cut_readers(&self, conversation: &ConversationId) {
+        for log in self.lock().get(conversation).into_iter().flatten() {
+            log.cut_readers();
+        }
     }
 
     /// Forgets logs that ended long enough ago. Call it now and then.

@@ -40,8 +40,10 @@ pub(super) struct Running {
 /// How the agent's part ended.
 enum Ending {
     Told(AnswerEnd),
-    /// The process stops.
+    /// The visitor has heard enough.
     Stopped,
+    /// The process goes away.
+    CutShort,
     /// Our own code failed.
     Panicked,
 }
@@ -56,13 +58,15 @@ async fn run(parts: Arc<Parts>, running: Running, mut writer: LogWriter) {
     let open = OpenTurns::enter();
     let beginning = Beginning::of(&running);
     let mut progress = Progress { answer: Answer::default(), first_piece: None };
+    let stop_asked = writer.log().stop_asked();
     let ending = {
         // A panic costs this turn and nothing else (R12); what was heard until then is still recorded.
         let heard = AssertUnwindSafe(hear(&parts, running, &mut writer, &mut progress)).catch_unwind();
         tokio::select! {
             biased;
             heard = heard => heard.map_or(Ending::Panicked, Ending::Told),
-            () = parts.lifecycle.stopping().cancelled() => Ending::Stopped,
+            () = stop_asked => Ending::Stopped,
+            () = parts.lifecycle.stopping().cancelled() => Ending::CutShort,
         }
     };
     let (state, code) = judge(&ending, &progress.answer);
@@ -131,7 +135,8 @@ fn judge(ending: &Ending, answer: &Answer) -> (TurnState, Option<Code>) {
     match ending {
         Ending::Told(AnswerEnd { error: None }) => (answer.end_state(false), None),
         Ending::Told(AnswerEnd { error: Some(error) }) => (answer.end_state(true), Some(error.code)),
-        Ending::Stopped => (answer.end_state(true), Some(Code::ShuttingDown)),
+        Ending::Stopped => (TurnState::Stopped, None),
+        Ending::CutShort => (answer.end_state(true), Some(Code::ShuttingDown)),
         Ending::Panicked => (answer.end_state(true), Some(Code::Internal)),
     }
 }
@@ -151,12 +156,12 @@ fn tell(ending: &Ending, state: TurnState, code: Option<Code>, mut writer: LogWr
     // Why an answer failed was logged by whoever asked for it.
     tracing::info!(outcome = state.as_str(), code = code.map(Code::as_str), "the turn ended");
     match ending {
-        Ending::Stopped => {
+        Ending::CutShort => {
             writer.push(&StreamEvent::Reconnect);
             return;
         }
         Ending::Panicked => tracing::error!("the turn ended by a panic"),
-        Ending::Told(_) => {}
+        Ending::Told(_) | Ending::Stopped => {}
     }
     if let Some(code) = code {
         let retry_after = match ending {

@@ -184,9 +184,11 @@ pub(crate) async fn end(
     _: EntryWithinLimits,
     session: VisitorSession,
     State(sessions): State<Arc<Sessions>>,
+    State(turns): State<Turns>,
     State(cookie): State<CookieOptions>,
 ) -> Result<impl IntoResponse, Problem> {
     let ended = sessions.end(&session.claims).await?;
+    turns.cut_readers(&session.claims.conversation);
     let mut gone = session_cookie(&cookie, "");
     gone.make_removal();
     Ok((CookieJar::new().add(gone), Json(EndResponse { ended })))
