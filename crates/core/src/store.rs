@@ -36,6 +36,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Makes a visitor's message durable and claims its idempotency key and the conversation, all or nothing.
     async fn open_turn(&self, turn: NewTurn) -> Result<OpenedTurn, StoreError>;
 
+    /// Keeps what the agent has said so far, so that a crash loses only what came after. A turn that has ended already
+    /// is left as it is.
+    async fn checkpoint_answer(&self, turn: &TurnId, text: String) -> Result<(), StoreError>;
+
     /// Stores how a turn ended, its text and its usage event. A turn that has ended already is left as it is.
     async fn record_answer(&self, answer: EndedTurn) -> Result<(), StoreError>;
 
@@ -63,7 +67,8 @@ pub trait Store: Send + Sync + fmt::Debug {
         limit: u32,
     ) -> Result<Vec<Message>, StoreError>;
 
-    /// Ends every turn whose owner is gone: `interrupted` with text, `failed` without. Returns how many.
+    /// Ends every turn whose owner is gone: `interrupted` with the text of its last checkpoint, `failed` without one.
+    /// Each gets its usage event. Returns how many there were.
     async fn end_abandoned_turns(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Whether a write would succeed.

@@ -41,6 +41,7 @@ macro_rules! contract_tests {
             a_late_answer_of_another_site_or_conversation_changes_nothing
             a_failed_turn_has_no_answer
             a_turn_cannot_end_as_answering
+            a_checkpoint_outlives_its_owner
             text_with_nul_and_every_script_survives
             the_same_key_and_body_is_the_same_turn
             the_same_key_with_another_body_is_refused

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use chat_proxy_core::Timestamp;
 use chat_proxy_core::conversation::{Cursor, Message, MessagePage};
-use chat_proxy_core::ids::{ConversationId, SiteId};
+use chat_proxy_core::ids::{ConversationId, SiteId, TurnId};
 use chat_proxy_core::keys::Digest;
 use chat_proxy_core::store::{
     EndedTurn, NewSession, NewTurn, OpenedTurn, SessionRecord, Store, StoreError, TouchSession, TurnRecord,
@@ -22,7 +22,7 @@ use chat_proxy_core::store::{
 
 use self::db::{Connection, Pool};
 use self::sessions::EndSession;
-use self::turns::EndAbandonedTurns;
+use self::turns::{CheckpointAnswer, EndAbandonedTurns};
 use self::writer::{Write, WriteQueue};
 use crate::open::OpenError;
 
@@ -68,6 +68,10 @@ impl Store for SqlStore {
 
     async fn open_turn(&self, turn: NewTurn) -> Result<OpenedTurn, StoreError> {
         self.writes.write(turn).await
+    }
+
+    async fn checkpoint_answer(&self, turn: &TurnId, text: String) -> Result<(), StoreError> {
+        self.writes.write(CheckpointAnswer { turn: turn.clone(), text }).await
     }
 
     async fn record_answer(&self, answer: EndedTurn) -> Result<(), StoreError> {

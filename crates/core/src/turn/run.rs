@@ -20,12 +20,16 @@ use crate::turn::answer::Answer;
 use crate::turn::event::StreamEvent;
 use crate::turn::replay::LogWriter;
 use crate::turn::{Parts, TurnState};
-use crate::upstream::{AnswerEnd, AnswerStream, Question, UpstreamError};
+use crate::upstream::{AnswerEnd, Question, UpstreamError};
 use crate::usage::UsageEvent;
 
 /// How often, and with which pauses, an answer is offered to a store that does not take it.
 const RECORD_PAUSES: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(1), Duration::from_secs(3)];
+
+/// How old the checkpoint of a running answer gets: a crash loses at most what was said in this time. Short answers
+/// have none.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A turn whose message is durable.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ pub(super) fn spawn(parts: Arc<Parts>, running: Running, writer: LogWriter) {
 async fn run(parts: Arc<Parts>, running: Running, mut writer: LogWriter) {
     let open = OpenTurns::enter();
     let beginning = Beginning::of(&running);
-    let mut progress = Progress { answer: Answer::default(), first_piece: None };
+    let mut progress = Progress { answer: Answer::default(), first_piece: None, kept_at: Instant::now() };
     let stop_asked = writer.log().stop_asked();
     let ending = {
         // A panic costs this turn and nothing else (R12); what was heard until then is still recorded.
@@ -82,6 +86,8 @@ async fn run(parts: Arc<Parts>, running: Running, mut writer: LogWriter) {
 struct Progress {
     answer: Answer,
     first_piece: Option<Duration>,
+    /// When the answer was last kept, or begun.
+    kept_at: Instant,
 }
 
 /// Asks the agent and appends what it says, to the end.
@@ -97,15 +103,6 @@ async fn hear(parts: &Parts, running: Running, writer: &mut LogWriter, progress:
         Ok(stream) => stream,
         Err(error) => return AnswerEnd { error: Some(error) },
     };
-    listen(&mut *stream, writer, progress, began).await
-}
-
-async fn listen(
-    stream: &mut dyn AnswerStream,
-    writer: &mut LogWriter,
-    progress: &mut Progress,
-    began: Instant,
-) -> AnswerEnd {
     let mut events = Vec::new();
     loop {
         let end = poll_fn(|context| stream.poll_events(context, &mut events)).await;
@@ -113,9 +110,29 @@ async fn listen(
         if progress.first_piece.is_none() && progress.answer.deltas > 0 {
             progress.first_piece = Some(began.elapsed());
         }
+        progress.keep(parts, writer.log().turn());
         if let Some(end) = end {
             return end;
         }
+    }
+}
+
+impl Progress {
+    /// Has the answer kept if that was long enough ago. The pieces do not wait for it.
+    fn keep(&mut self, parts: &Parts, turn: &TurnId) {
+        if self.kept_at.elapsed() < CHECKPOINT_INTERVAL || self.answer.text.is_empty() {
+            return;
+        }
+        self.kept_at = Instant::now();
+        let (store, turn, text) = (Arc::clone(&parts.store), turn.clone(), self.answer.text.clone());
+        parts.lifecycle.turns().spawn(async move {
+            if let Err(error) = store.checkpoint_answer(&turn, text).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "an answer could not be kept on its way"
+                );
+            }
+        });
     }
 }
 
@@ -196,7 +213,7 @@ impl Beginning {
     }
 
     fn ended(self, now: Timestamp, outcome: TurnState, code: Option<Code>, progress: Progress) -> EndedTurn {
-        let Progress { answer, first_piece } = progress;
+        let Progress { answer, first_piece, .. } = progress;
         EndedTurn {
             turn: self.turn.clone(),
             conversation: self.conversation,

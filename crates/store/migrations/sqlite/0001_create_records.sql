@@ -42,6 +42,8 @@ CREATE TABLE turns (
     user_agent BLOB,
     key_id INTEGER NOT NULL,
     client_ip_hash BLOB,
+    -- What the agent had said at the last checkpoint, while it is still answering.
+    partial_answer BLOB,
     started_at INTEGER NOT NULL,
     ended_at INTEGER,
     UNIQUE (conversation_id, number),

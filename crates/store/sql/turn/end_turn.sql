@@ -1,4 +1,4 @@
 UPDATE turns
-SET state = $4, ended_at = $5
+SET state = $4, ended_at = $5, partial_answer = NULL
 WHERE id = $1 AND conversation_id = $2 AND site_id = $3 AND state = 'answering'
 RETURNING number, answer_id

@@ -35,6 +35,23 @@ pub async fn everything_they_wrote_is_there(store: Arc<dyn Store>, visits: &[Vis
     }
 }
 
+/// Before and after a restart: the text of the last checkpoint stands.
+pub async fn a_checkpoint_outlives_its_owner(store: Arc<dyn Store>) {
+    let visit = Visit::begin(&*store).await;
+    let (turn, _) = visit.open(&*store, "question").await;
+    store.checkpoint_answer(&turn.id, "The an".into()).await.unwrap();
+    store.checkpoint_answer(&turn.id, "The answ".into()).await.unwrap();
+    let running = store.find_turn(visit.conversation(), None).await.unwrap().unwrap();
+    assert_eq!((running.state, &*running.answer), (TurnState::Answering, ""));
+    assert_eq!(store.end_abandoned_turns(NOW.plus_ms(9_000)).await.unwrap(), 1);
+    let ended = store.find_turn(visit.conversation(), None).await.unwrap().unwrap();
+    assert_eq!((ended.state, &*ended.answer), (TurnState::Interrupted, "The answ"));
+    let page = store.page_of_messages(visit.conversation(), None, 10).await.unwrap();
+    assert_eq!(texts(&page.messages), ["question", "The answ"]);
+    store.checkpoint_answer(&turn.id, "too late".into()).await.unwrap();
+    assert_eq!(store.find_turn(visit.conversation(), None).await.unwrap().unwrap().answer, "The answ");
+}
+
 /// After the restart: the turns that were running have failed, are counted once, and their conversations are free.
 pub async fn turns_left_behind_end_once(store: Arc<dyn Store>, visits: &[Visit]) {
     assert_eq!(store.end_abandoned_turns(NOW.plus_ms(9_000)).await.unwrap(), visits.len() as u64);

@@ -1,13 +1,13 @@
 //! Turns: a visitor's message claims the conversation, and its answer releases it.
 
 use async_trait::async_trait;
-use chat_proxy_core::Timestamp;
 use chat_proxy_core::conversation::Role;
-use chat_proxy_core::ids::{AnswerId, ConversationId, MessageId, TurnId};
+use chat_proxy_core::ids::{AnswerId, ConversationId, MessageId, SiteId, TurnId};
 use chat_proxy_core::keys::Digest;
 use chat_proxy_core::store::{EndedTurn, Idempotency, NewTurn, OpenedTurn, StoreError, TurnRecord};
 use chat_proxy_core::turn::TurnState;
 use chat_proxy_core::usage::UsageEvent;
+use chat_proxy_core::{Code, Timestamp};
 
 use super::db::{self, Connection, Pool, Row};
 use super::fields::{Fields, NOT_SEALED};
@@ -23,7 +23,8 @@ const FIND_LATEST_TURN: &str = include_str!("../../sql/turn/find_latest_turn.sql
 const FIND_TURN_BY_KEY: &str = include_str!("../../sql/turn/find_turn_by_key.sql");
 const FIND_ANSWERING_TURN: &str = include_str!("../../sql/turn/find_answering_turn.sql");
 const END_TURN: &str = include_str!("../../sql/turn/end_turn.sql");
-const END_ABANDONED_TURNS: &str = include_str!("../../sql/turn/end_abandoned_turns.sql");
+const CHECKPOINT_ANSWER: &str = include_str!("../../sql/turn/checkpoint_answer.sql");
+const FIND_ABANDONED_TURNS: &str = include_str!("../../sql/turn/find_abandoned_turns.sql");
 const INSERT_USAGE_EVENT: &str = include_str!("../../sql/usage/insert_usage_event.sql");
 
 #[async_trait]
@@ -191,7 +192,7 @@ async fn insert_usage_event(
         .bind(usage.site.as_str())
         .bind(usage.occurred_at.0)
         .bind(usage.outcome.as_str())
-        .bind(usage.code.map(chat_proxy_core::Code::as_str))
+        .bind(usage.code.map(Code::as_str))
         .bind(i64::from(usage.message_chars))
         .bind(i64::from(usage.answer_chars))
         .bind(i64::from(usage.deltas))
@@ -203,8 +204,28 @@ async fn insert_usage_event(
     Ok(())
 }
 
+/// What the agent has said so far.
+pub(super) struct CheckpointAnswer {
+    pub(super) turn: TurnId,
+    pub(super) text: String,
+}
+
+#[async_trait]
+impl Write for CheckpointAnswer {
+    type Output = ();
+
+    async fn run(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let saved = db::query(CHECKPOINT_ANSWER)
+            .bind(self.turn.as_str())
+            .bind(self.text.as_bytes())
+            .execute(connection)
+            .await;
+        saved.map(drop).map_err(db::failed)
+    }
+}
+
 /// One process owns the file and does this before it opens turns of its own: every turn that is still being answered
-/// was left by a process that is gone. Text is stored when a turn ends, so such a turn has none and has failed.
+/// was left by a process that is gone. It ends with the text of its last checkpoint.
 pub(super) struct EndAbandonedTurns {
     pub(super) now: Timestamp,
 }
@@ -214,10 +235,42 @@ impl Write for EndAbandonedTurns {
     type Output = u64;
 
     async fn run(&self, connection: &mut Connection) -> Result<u64, StoreError> {
-        let ended =
-            db::query(END_ABANDONED_TURNS).bind(self.now.0).execute(connection).await.map_err(db::failed)?;
-        Ok(ended.rows_affected())
+        let rows = db::query(FIND_ABANDONED_TURNS).fetch_all(&mut *connection).await.map_err(db::failed)?;
+        for row in &rows {
+            abandoned(row, self.now)?.run(connection).await?;
+        }
+        Ok(rows.len() as u64)
     }
+}
+
+fn abandoned(row: &Row, now: Timestamp) -> Result<EndedTurn, StoreError> {
+    let fields = Fields(row);
+    let turn = fields.parsed("id", TurnId::parse)?;
+    let message = fields.words("message", "message_key_id")?;
+    let answer = fields.optional_words("partial_answer", "key_id")?.unwrap_or_default();
+    let ran_ms = now.since(fields.time("started_at")?).max(0);
+    Ok(EndedTurn {
+        conversation: fields.parsed("conversation_id", ConversationId::parse)?,
+        now,
+        usage: UsageEvent {
+            site: fields.parsed("site_id", SiteId::parse)?,
+            turn: turn.clone(),
+            occurred_at: now,
+            outcome: if answer.is_empty() { TurnState::Failed } else { TurnState::Interrupted },
+            code: Some(Code::Interrupted),
+            message_chars: count_chars(&message),
+            answer_chars: count_chars(&answer),
+            deltas: 0,
+            first_piece_ms: None,
+            duration_ms: u32::try_from(ran_ms).unwrap_or(u32::MAX),
+        },
+        turn,
+        answer,
+    })
+}
+
+fn count_chars(text: &str) -> u32 {
+    u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
 }
 
 pub(super) async fn find(

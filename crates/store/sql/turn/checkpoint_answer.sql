@@ -1,0 +1,3 @@
+UPDATE turns
+SET partial_answer = $2
+WHERE id = $1 AND state = 'answering'
