@@ -46,6 +46,12 @@ pub enum OpenError {
         log.display()
     )]
     Orphaned { path: PathBuf, log: PathBuf },
+    /// Another process owns the file.
+    #[error(
+        "{} is in use by another chat-proxy: wait until it has stopped, or give this one a path of its own",
+        path.display()
+    )]
+    InUse { path: PathBuf },
     /// The file is not an `SQLite` database.
     #[error("{} is not an SQLite database: choose another path for the store; the file was left as it is", path.display())]
     NotADatabase { path: PathBuf },

@@ -9,7 +9,9 @@ mod sessions;
 mod turns;
 mod writer;
 
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chat_proxy_core::Timestamp;
@@ -30,8 +32,10 @@ const WRITE_CHECK: &str = include_str!("../sql/store/write_check.sql");
 
 /// Opens the file at `path`; makes it if there is none.
 pub(crate) async fn open_sqlite(path: PathBuf) -> Result<SqlStore, OpenError> {
+    let lock = file::lock(&path)?;
     let writer = file::open_writer(&path).await?;
     Ok(SqlStore {
+        lock: Mutex::new(Some(lock)),
         writes: WriteQueue::start(writer, db::writer_options(&path)),
         readers: db::read_pool(db::reader_options(&path)),
     })
@@ -42,6 +46,8 @@ pub(crate) async fn open_sqlite(path: PathBuf) -> Result<SqlStore, OpenError> {
 pub(crate) struct SqlStore {
     writes: WriteQueue,
     readers: Pool,
+    /// Given back when the store is closed.
+    lock: Mutex<Option<File>>,
 }
 
 #[async_trait]
@@ -116,6 +122,7 @@ impl Store for SqlStore {
         // The writer last: the last connection to close folds the write-ahead log into the file.
         self.readers.close().await;
         self.writes.close().await;
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

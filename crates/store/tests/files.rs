@@ -62,11 +62,23 @@ async fn a_new_file_and_its_folder_are_readable_by_their_owner_only() {
 }
 
 #[tokio::test]
-async fn closing_leaves_one_file() {
+async fn closing_leaves_the_database_and_its_lock() {
     let (folder, path) = folder();
     make_ours(&path).await;
-    let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(files, ["chat.db"]);
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["chat.db", "chat.db.lock"]);
+}
+
+#[tokio::test]
+async fn a_file_belongs_to_one_process_at_a_time() {
+    let (_folder, path) = folder();
+    let first = open(at(&path)).await.unwrap();
+    let error = open(at(&path)).await.unwrap_err();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    first.store.close().await;
+    drop(first);
+    open(at(&path)).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The `SQLite` file: made with narrow permissions, recognized, refused when it is not ours.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,27 @@ use crate::open::OpenError;
 
 /// "ChPx": marks a file as ours in its header.
 const APPLICATION_ID: i64 = 0x4368_5078;
+
+/// Takes the file for this process alone, until the lock is dropped or the process is gone: two owners would end each
+/// other's turns. The lock is a file of its own, because `SQLite` loses its locks when anyone else closes the database.
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+    create_folder(path)?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let not_created = |source| OpenError::NotCreated { path: path.to_owned(), source };
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(name)
+        .map_err(not_created)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(not_created(source)),
+    }
+}
 
 /// Makes or recognizes the file, brings its schema up to date and proves that it can be written.
 pub(super) async fn open_writer(path: &Path) -> Result<Connection, OpenError> {
@@ -33,16 +54,18 @@ pub(super) async fn open_writer(path: &Path) -> Result<Connection, OpenError> {
 
 /// An empty file is a valid empty database, and one that we made has the mode we want from its first byte on.
 fn create_if_missing(path: &Path) -> Result<(), OpenError> {
-    let not_created = |source| OpenError::NotCreated { path: path.to_owned(), source };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(not_created)?;
-    }
     refuse_orphaned_log(path)?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => refuse_read_only(path),
-        Err(error) => Err(not_created(error)),
+        Err(source) => Err(OpenError::NotCreated { path: path.to_owned(), source }),
     }
+}
+
+fn create_folder(path: &Path) -> Result<(), OpenError> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|source| OpenError::NotCreated { path: path.to_owned(), source })
 }
 
 /// `SQLite` deletes the log when it finds an empty file beside it.
