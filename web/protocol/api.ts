@@ -140,6 +140,11 @@ export interface SessionResponse {
   session_token: string;
 }
 
+export interface StopResponse {
+  /** The turn that ends now, as `stopped`; `null`: none was running. */
+  turn_id?: string | null;
+}
+
 /** One event of an answer, as JSON in the `data` of a server-sent event. Unknown types are to be ignored. */
 export type StreamEvent =
   | {
