@@ -7,6 +7,7 @@ mod answer;
 pub mod event;
 pub mod replay;
 mod run;
+pub mod stream_ticket;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -28,6 +29,7 @@ use crate::store::{Idempotency, NewTurn, OpenedTurn, Store, StoreError, TurnReco
 use crate::upstream::{Question, Upstream, VisitorContext};
 use event::{EventId, StreamEvent};
 use replay::{Encode, LogReader, LogWriter, Replays, TurnLog};
+use stream_ticket::{Redeemed, StreamTickets, TooManyTickets};
 
 /// How long a repeated message waits for the log of the turn that its first one opened.
 const LOG_WAIT: Duration = Duration::from_secs(1);
@@ -121,6 +123,7 @@ struct Parts {
     lifecycle: Lifecycle,
     address_key: Key,
     replays: Replays,
+    tickets: StreamTickets,
 }
 
 /// What [`Turns`] are made of.
@@ -148,6 +151,7 @@ impl Turns {
             lifecycle: parts.lifecycle,
             address_key: parts.address_key,
             replays,
+            tickets: StreamTickets::default(),
         }))
     }
 
@@ -315,9 +319,20 @@ impl Turns {
         self.0.replays.cut_readers(conversation);
     }
 
-    /// Forgets logs that ended long enough ago. Call it now and then.
+    /// Holds a message until its ticket is redeemed.
+    pub fn hold(&self, session_token: String, ask: Ask) -> Result<String, TooManyTickets> {
+        self.0.tickets.issue(&*self.0.ids, session_token, ask)
+    }
+
+    /// See [`StreamTickets::redeem`].
+    pub fn redeem(&self, ticket: &str, is_return: bool) -> Option<Redeemed> {
+        self.0.tickets.redeem(ticket, is_return)
+    }
+
+    /// Forgets logs and tickets whose time is over. Call it now and then.
     pub fn forget_ended(&self) {
         self.0.replays.forget_ended();
+        self.0.tickets.forget_ended();
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) enum EndState {
         crate::visitor::message::stream,
         crate::visitor::resume::stream,
         crate::visitor::stop::stop,
+        crate::visitor::stream_ticket::issue,
+        crate::visitor::stream_ticket::stream,
         crate::visitor::history::page,
         crate::widget::config::show,
         crate::operations::health::show,

@@ -18,6 +18,7 @@ use chat_proxy_core::limit::{LimitStatus, Limited};
 use chat_proxy_core::session::SessionError;
 use chat_proxy_core::store::StoreError;
 use chat_proxy_core::turn::TurnError;
+use chat_proxy_core::turn::stream_ticket::TooManyTickets;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -215,6 +216,12 @@ impl From<TurnError> for Problem {
             TurnError::IdempotencyMismatch => Self::new(Code::IdempotencyMismatch),
             TurnError::SessionGone => Self::new(Code::SessionInvalid),
         }
+    }
+}
+
+impl From<TooManyTickets> for Problem {
+    fn from(_: TooManyTickets) -> Self {
+        Self::new(Code::Busy).retry_after(BUSY_RETRY)
     }
 }
 

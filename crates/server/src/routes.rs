@@ -9,7 +9,7 @@ use tower_http::compression::CompressionLayer;
 use crate::operations::{health, metrics, ready};
 use crate::problem::{self, Problem};
 use crate::state::AppState;
-use crate::visitor::{embed_ticket, history, message, resume, session, stop};
+use crate::visitor::{embed_ticket, history, message, resume, session, stop, stream_ticket};
 use crate::{cors, request_id, response_headers, widget};
 
 /// What the open internet may ask for.
@@ -20,7 +20,8 @@ pub fn public_router(state: AppState) -> Router {
         .route("/api/v1/session/validate", get(session::validate))
         .route("/api/v1/session/end", post(session::end))
         .route("/api/v1/chat/message", post(message::send))
-        .route("/api/v1/chat/stream", post(message::stream))
+        .route("/api/v1/chat/stream", post(message::stream).get(stream_ticket::stream))
+        .route("/api/v1/chat/ticket", post(stream_ticket::issue))
         .route("/api/v1/chat/stop", post(stop::stop))
         .route("/api/v1/chat/stream/{session_id}", get(resume::stream))
         .route("/api/v1/chat/history/{session_id}", get(history::page))

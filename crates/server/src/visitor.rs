@@ -6,4 +6,5 @@ pub(crate) mod message;
 pub(crate) mod resume;
 pub(crate) mod session;
 pub(crate) mod stop;
+pub(crate) mod stream_ticket;
 mod wire;

@@ -1,5 +1,6 @@
 //! A visitor whose session token is good and whose session has not ended.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
@@ -19,10 +20,18 @@ use crate::problem::Problem;
 use crate::state::{CookieOptions, SitesView};
 
 /// Exists only for a proved session of a registered site.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct VisitorSession {
     pub claims: SessionClaims,
     pub site: Arc<Site>,
+    /// What proved it.
+    pub token: String,
+}
+
+impl fmt::Debug for VisitorSession {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("VisitorSession").field("claims", &self.claims).finish_non_exhaustive()
+    }
 }
 
 impl<S> FromRequestParts<S> for VisitorSession
@@ -52,7 +61,7 @@ where
             }
         }
         note(&claims);
-        Ok(Self { site: Arc::clone(site), claims })
+        Ok(Self { site: Arc::clone(site), claims, token })
     }
 }
 

@@ -84,9 +84,9 @@ pub(crate) async fn send(
     stream(session, client, headers, limits, turns, census, body).await
 }
 
-fn prove_message(
+pub(super) fn prove_message(
     request: MessageRequest,
-    VisitorSession { claims, site }: VisitorSession,
+    VisitorSession { claims, site, .. }: VisitorSession,
     ClientIp(address): ClientIp,
     headers: &HeaderMap,
 ) -> Result<Ask, Problem> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use chat_proxy_core::ConversationId;
 use chat_proxy_core::turn::event::EventId;
 use chat_proxy_core::turn::{Resumption, Turns};
 use serde::Deserialize;
@@ -44,16 +45,26 @@ pub(crate) async fn stream(
         return Err(Problem::not_found());
     }
     let last = position(&headers, query.last_event_id.as_deref())?;
-    let (reset, readers) = match turns.resume(&session.claims.conversation, last).await? {
+    follow(&turns, &session.claims.conversation, last, &census).await
+}
+
+/// What a reader at `last` has not seen.
+pub(super) async fn follow(
+    turns: &Turns,
+    conversation: &ConversationId,
+    last: Option<EventId>,
+    census: &Arc<Census>,
+) -> Result<Response, Problem> {
+    let (reset, readers) = match turns.resume(conversation, last).await? {
         Resumption::Idle => return Ok(StatusCode::NO_CONTENT.into_response()),
         Resumption::Rest(readers) => (None, readers),
         Resumption::Reset(reset, readers) => (Some(reset), readers),
     };
-    Ok(EventStream { reset, readers, says_done: false }.into_response(&census))
+    Ok(EventStream { reset, readers, says_done: false }.into_response(census))
 }
 
 /// An empty position means none: that is what `EventSource` sends before its first event.
-fn position(headers: &HeaderMap, query: Option<&str>) -> Result<Option<EventId>, Problem> {
+pub(super) fn position(headers: &HeaderMap, query: Option<&str>) -> Result<Option<EventId>, Problem> {
     let malformed = || Problem::bad_request("`Last-Event-ID` is not an id that this server gave out.");
     let header =
         headers.get("last-event-id").map(|value| value.to_str().map_err(|_| malformed())).transpose()?;
