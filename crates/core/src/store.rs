@@ -183,6 +183,8 @@ pub struct EndedTurn {
     pub conversation: ConversationId,
     pub answer: String,
     pub now: Timestamp,
+    /// The agent never saw the question: the turn's idempotency key may be used again.
+    pub frees_key: bool,
     /// Its `outcome` is the state that the turn gets.
     pub usage: UsageEvent,
 }

@@ -101,6 +101,8 @@ pub struct UpstreamError {
     pub diagnosis: String,
     /// When the agent said when to come back.
     pub retry_after: Option<Duration>,
+    /// Whether the agent may have seen the question. If it certainly has not, asking again repeats nothing.
+    pub was_sent: bool,
 }
 
 /// The coarse state of a part.

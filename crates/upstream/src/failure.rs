@@ -11,20 +11,25 @@ use crate::connector::SendFailure;
 use crate::request::WriteError;
 
 pub(crate) fn failure(code: Code, class: &'static str, diagnosis: impl Into<String>) -> UpstreamError {
-    UpstreamError { code, class, diagnosis: diagnosis.into(), retry_after: None }
+    UpstreamError { code, class, diagnosis: diagnosis.into(), retry_after: None, was_sent: true }
+}
+
+/// A failure before the first byte of the question left.
+fn unsent(error: UpstreamError) -> UpstreamError {
+    UpstreamError { was_sent: false, ..error }
 }
 
 pub(crate) fn unknown_site() -> UpstreamError {
-    failure(
+    unsent(failure(
         Code::Internal,
         "unknown_site",
         "The site has no upstream. Give it a webhook in the configuration.",
-    )
+    ))
 }
 
 pub(crate) fn unsigned(cause: &WriteError) -> UpstreamError {
     let diagnosis = format!("The question was not sent because {cause}. Please report this.");
-    failure(Code::Internal, "unsigned", diagnosis)
+    unsent(failure(Code::Internal, "unsigned", diagnosis))
 }
 
 pub(crate) fn head_timeout() -> UpstreamError {
@@ -39,7 +44,8 @@ pub(crate) fn head_timeout() -> UpstreamError {
 impl From<SendFailure> for UpstreamError {
     fn from(cause: SendFailure) -> Self {
         let unavailable = |class, diagnosis: &str| failure(Code::UpstreamUnavailable, class, diagnosis);
-        match cause {
+        let was_sent = matches!(cause, SendFailure::Closed | SendFailure::NotHttp);
+        let error = match cause {
             SendFailure::Dns => unavailable(
                 "dns",
                 "The webhook's host name could not be resolved. Check the address and the resolver.",
@@ -73,7 +79,8 @@ impl From<SendFailure> for UpstreamError {
                 "not_http",
                 "What answers at the webhook's address does not speak HTTP/1.1. Check port and scheme of the address.",
             ),
-        }
+        };
+        Self { was_sent, ..error }
     }
 }
 

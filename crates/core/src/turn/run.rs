@@ -73,14 +73,14 @@ async fn run(parts: Arc<Parts>, running: Running, mut writer: LogWriter) {
             () = parts.lifecycle.stopping().cancelled() => Ending::CutShort,
         }
     };
-    let (state, code) = judge(&ending, &progress.answer);
-    let ended = beginning.ended(parts.clock.now(), state, code, progress);
+    let verdict = judge(&ending, &progress.answer);
+    let ended = beginning.ended(parts.clock.now(), &verdict, progress);
     measure(&ended.usage);
     if let Err(error) = record(&parts, ended).await {
         tracing::error!(error = &error as &dyn std::error::Error, "the answer could not be recorded");
     }
     drop(open);
-    tell(&ending, state, code, writer);
+    tell(&ending, &verdict, writer);
 }
 
 struct Progress {
@@ -144,17 +144,32 @@ fn store_failed(error: &StoreError) -> AnswerEnd {
             class: "recall",
             diagnosis: format!("The conversation could not be recalled: {error}."),
             retry_after: None,
+            was_sent: false,
         }),
     }
 }
 
-fn judge(ending: &Ending, answer: &Answer) -> (TurnState, Option<Code>) {
+/// What the end means for the turn.
+struct Verdict {
+    state: TurnState,
+    code: Option<Code>,
+    retry_after: Option<Duration>,
+    /// The agent never saw the question.
+    was_unsent: bool,
+}
+
+fn judge(ending: &Ending, answer: &Answer) -> Verdict {
+    let verdict = |state, code| Verdict { state, code, retry_after: None, was_unsent: false };
     match ending {
-        Ending::Told(AnswerEnd { error: None }) => (answer.end_state(false), None),
-        Ending::Told(AnswerEnd { error: Some(error) }) => (answer.end_state(true), Some(error.code)),
-        Ending::Stopped => (TurnState::Stopped, None),
-        Ending::CutShort => (answer.end_state(true), Some(Code::ShuttingDown)),
-        Ending::Panicked => (answer.end_state(true), Some(Code::Internal)),
+        Ending::Told(AnswerEnd { error: None }) => verdict(answer.end_state(false), None),
+        Ending::Told(AnswerEnd { error: Some(error) }) => Verdict {
+            retry_after: error.retry_after,
+            was_unsent: !error.was_sent,
+            ..verdict(answer.end_state(true), Some(error.code))
+        },
+        Ending::Stopped => verdict(TurnState::Stopped, None),
+        Ending::CutShort => verdict(answer.end_state(true), Some(Code::ShuttingDown)),
+        Ending::Panicked => verdict(answer.end_state(true), Some(Code::Internal)),
     }
 }
 
@@ -169,9 +184,10 @@ async fn record(parts: &Parts, ended: EndedTurn) -> Result<(), StoreError> {
     parts.store.record_answer(ended).await
 }
 
-fn tell(ending: &Ending, state: TurnState, code: Option<Code>, mut writer: LogWriter) {
+fn tell(ending: &Ending, verdict: &Verdict, mut writer: LogWriter) {
     // Why an answer failed was logged by whoever asked for it.
-    tracing::info!(outcome = state.as_str(), code = code.map(Code::as_str), "the turn ended");
+    let code = verdict.code.map(Code::as_str);
+    tracing::info!(outcome = verdict.state.as_str(), code, "the turn ended");
     match ending {
         Ending::CutShort => {
             writer.push(&StreamEvent::Reconnect);
@@ -180,15 +196,11 @@ fn tell(ending: &Ending, state: TurnState, code: Option<Code>, mut writer: LogWr
         Ending::Panicked => tracing::error!("the turn ended by a panic"),
         Ending::Told(_) | Ending::Stopped => {}
     }
-    if let Some(code) = code {
-        let retry_after = match ending {
-            Ending::Told(AnswerEnd { error: Some(error) }) => error.retry_after,
-            _ => None,
-        };
-        let retry_after_ms = retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-        writer.push(&StreamEvent::error(code, retry_after_ms));
+    if let Some(code) = verdict.code {
+        let wait = verdict.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        writer.push(&StreamEvent::error(code, wait));
     }
-    writer.push(&StreamEvent::End { state });
+    writer.push(&StreamEvent::End { state: verdict.state });
 }
 
 /// What the end of a turn needs to know from its beginning.
@@ -212,7 +224,7 @@ impl Beginning {
         }
     }
 
-    fn ended(self, now: Timestamp, outcome: TurnState, code: Option<Code>, progress: Progress) -> EndedTurn {
+    fn ended(self, now: Timestamp, verdict: &Verdict, progress: Progress) -> EndedTurn {
         let Progress { answer, first_piece, .. } = progress;
         EndedTurn {
             turn: self.turn.clone(),
@@ -222,14 +234,15 @@ impl Beginning {
                 site: self.site,
                 turn: self.turn,
                 occurred_at: now,
-                outcome,
-                code,
+                outcome: verdict.state,
+                code: verdict.code,
                 message_chars: self.message_chars,
                 answer_chars: count_chars(&answer.text),
                 deltas: answer.deltas,
                 first_piece_ms: first_piece.map(whole_ms),
                 duration_ms: whole_ms(self.at.elapsed()),
             },
+            frees_key: verdict.was_unsent,
             answer: answer.text,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_proxy_core::store::{NewTurn, OpenedTurn, Store};
+use chat_proxy_core::store::{EndedTurn, NewTurn, OpenedTurn, Store};
 use chat_proxy_core::turn::TurnState;
 use tokio::task::JoinSet;
 
@@ -32,6 +32,16 @@ pub async fn the_same_key_with_another_body_is_refused(store: Arc<dyn Store>) {
     store.record_answer(ended(&first, "done", TurnState::Complete)).await.unwrap();
     assert_eq!(store.open_turn(other()).await.unwrap(), OpenedTurn::Mismatched);
     assert_eq!(visit.open(&*store, "no key, no claim").await.1, 2);
+}
+
+pub async fn a_key_whose_question_was_never_sent_is_free_again(store: Arc<dyn Store>) {
+    let visit = Visit::begin(&*store).await;
+    let first = NewTurn { idempotency: claim(1, 1), ..visit.turn("buy") };
+    opened(&store.open_turn(first.clone()).await.unwrap());
+    let unsent = EndedTurn { frees_key: true, ..ended(&first, "", TurnState::Failed) };
+    store.record_answer(unsent).await.unwrap();
+    let again = NewTurn { idempotency: claim(1, 1), ..visit.turn("buy") };
+    assert_eq!(opened(&store.open_turn(again).await.unwrap()), 2);
 }
 
 pub async fn twenty_duplicates_at_once_are_one_turn(store: Arc<dyn Store>) {

@@ -113,6 +113,7 @@ pub fn ended(turn: &NewTurn, answer: &str, outcome: TurnState) -> EndedTurn {
         conversation: turn.conversation.clone(),
         answer: answer.to_owned(),
         now: NOW.plus_ms(1_000),
+        frees_key: false,
         usage: UsageEvent {
             site: turn.site.clone(),
             turn: turn.id.clone(),

@@ -149,6 +149,7 @@ impl Write for EndedTurn {
             .bind(self.usage.site.as_str())
             .bind(state.as_str())
             .bind(self.now.0)
+            .bind(i64::from(self.frees_key))
             .fetch_optional(&mut *connection)
             .await
             .map_err(db::failed)?;
@@ -252,6 +253,7 @@ fn abandoned(row: &Row, now: Timestamp) -> Result<EndedTurn, StoreError> {
     Ok(EndedTurn {
         conversation: fields.parsed("conversation_id", ConversationId::parse)?,
         now,
+        frees_key: false,
         usage: UsageEvent {
             site: fields.parsed("site_id", SiteId::parse)?,
             turn: turn.clone(),
