@@ -189,6 +189,13 @@ export type StreamEvent =
       type: 'end';
     };
 
+/** A pass that stands for one message. */
+export interface StreamTicketResponse {
+  /** RFC 3339, UTC. */
+  expires_at: string;
+  ticket: string;
+}
+
 export interface Suggestion {
   /** What the button says. */
   text: string;
