@@ -44,6 +44,7 @@ async fn pages_join_to_the_whole_conversation_without_a_gap_or_a_repetition() {
         loop {
             let page = visitor.history(&format!("?limit={limit}{cursor}")).await;
             pages.insert(0, contents(&page));
+            assert!(pages[0].len() <= limit, "a page of {limit} is too long: {:?}", pages[0]);
             assert!(pages.len() <= 15, "pages without end");
             let Some(next) = page["next_cursor"].as_str() else { break };
             cursor = format!("&before={next}");

@@ -1,10 +1,13 @@
 //! The server from outside, over TCP: the real router behind the real accept loop, with a real store and the real
 //! upstream against a fake n8n. The files mirror the URLs and, below them, what is true of all of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
 mod chat_stream;
+mod cross_site;
 mod embed_ticket;
 mod history;
 mod idempotency;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use chat_proxy_core::keys::{hex, sha256};
 use chat_proxy_upstream::UpstreamAuth;
+use fake_n8n::RecordedRequest;
 use futures_util::StreamExt;
 use serde_json::json;
 
@@ -116,7 +117,7 @@ async fn the_agent_never_learns_a_session_id_that_opens_anything() {
     let visitor = server.visitor().await;
     visitor.say("#n=1").await;
     visitor.say("#n=1").await;
-    let bodies: Vec<_> = server.fake().requests().iter().map(|request| request.json()).collect();
+    let bodies: Vec<_> = server.fake().requests().iter().map(RecordedRequest::json).collect();
     let text = bodies[0].to_string();
     assert!(!text.contains(visitor.id()) && !text.contains(visitor.token()));
     assert!(!text.contains(visitor.session["conversation"]["id"].as_str().unwrap()));

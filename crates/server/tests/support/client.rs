@@ -1,5 +1,6 @@
 //! A plain HTTP/1.1 client, so that every byte of a head and the time of every chunk can be looked at.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -56,10 +57,10 @@ impl Request {
         let mut head =
             format!("{} {} HTTP/1.1\r\nhost: chat.test\r\nconnection: close\r\n", self.method, self.target);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         if let Some(body) = &self.body {
-            head.push_str(&format!("content-length: {}\r\n", body.len()));
+            let _ = write!(head, "content-length: {}\r\n", body.len());
         }
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();
@@ -181,8 +182,12 @@ impl Response {
         Some(chunk)
     }
 
-    /// The next event of a stream, and `None` at its end.
+    /// The next event of a stream, and `None` at its end. Heartbeats do not lengthen the wait.
     pub async fn next_event(&mut self) -> Option<Event> {
+        timeout(PATIENCE, self.find_event()).await.expect("no event comes")
+    }
+
+    async fn find_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.parser.next_event() {
                 return Some(event);

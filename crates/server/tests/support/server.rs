@@ -93,7 +93,7 @@ async fn boot(world: World) -> Running {
         },
     };
     let accepting = TaskTracker::new().spawn(serve(listener, options, closing.clone()));
-    Running { world: Some(world), addr, lifecycle, census, store, turns, closing, accepting: Some(accepting) }
+    Running { world: Some(world), addr, lifecycle, census, store, closing, accepting: Some(accepting) }
 }
 
 /// As the binary puts them together.

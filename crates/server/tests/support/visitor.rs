@@ -112,9 +112,7 @@ impl Answer {
     /// Sends the request and reads; it must be answered with a stream.
     pub async fn read(request: Request) -> Self {
         let mut response = request.open().await;
-        if response.status != 200 {
-            panic!("no stream: {}", response.whole().await.text());
-        }
+        assert_eq!(response.status, 200, "no stream");
         let events = response.rest().await;
         assert_sound(&events);
         Self { headers: response.headers.clone(), text: standing_text(&events), events }
