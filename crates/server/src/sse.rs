@@ -88,7 +88,10 @@ impl EventBody {
                     self.was_quiet = false;
                     return Poll::Ready(Some(bytes));
                 }
-                Poll::Ready(None) => drop(self.readers.pop_front()),
+                Poll::Ready(None) => {
+                    self.says_done &= !reader.is_cut_short();
+                    self.readers.pop_front();
+                }
                 Poll::Pending => return self.poll_heartbeat(context),
             }
         }

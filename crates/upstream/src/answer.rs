@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::clocks::{Clocks, Limit};
 use crate::failure::{Stop, answer_failure};
+use crate::guard::Guard;
 use crate::report::Report;
 use crate::site::Site;
 
@@ -29,6 +30,7 @@ pub(crate) struct N8nAnswer {
     decoder: Decoder,
     /// Empty between calls; kept for its room.
     decoded: Vec<n8n_stream::AnswerEvent>,
+    guard: Guard,
     clocks: Clocks,
     timer: Pin<Box<Sleep>>,
     ends_when_settled: bool,
@@ -36,13 +38,20 @@ pub(crate) struct N8nAnswer {
 }
 
 impl N8nAnswer {
-    pub(crate) fn new(site: &Arc<Site>, body: Incoming, asked_at: Instant, report: Report) -> Self {
+    pub(crate) fn new(
+        site: &Arc<Site>,
+        body: Incoming,
+        guard: Guard,
+        asked_at: Instant,
+        report: Report,
+    ) -> Self {
         let clocks = Clocks::new(site.timeouts, asked_at, Instant::now());
         let timer = Box::pin(tokio::time::sleep_until(clocks.next().0));
         Self {
             body,
             decoder: Decoder::new(site.decoder.clone()),
             decoded: Vec::new(),
+            guard,
             clocks,
             timer,
             ends_when_settled: site.single_part,
@@ -96,6 +105,7 @@ impl N8nAnswer {
     fn finish(&mut self, stop: Stop, ending: Ending, events: &mut Vec<AnswerEvent>) -> AnswerEnd {
         let outcome = self.decoder.finish(ending, &mut self.decoded);
         self.deliver(events);
+        events.extend(self.guard.finish().and_then(to_core));
         let error = match outcome.state {
             AnswerState::Complete => None,
             state => Some(answer_failure(stop, state, outcome.diagnosis)),
@@ -105,7 +115,8 @@ impl N8nAnswer {
     }
 
     fn deliver(&mut self, events: &mut Vec<AnswerEvent>) {
-        events.extend(self.decoded.drain(..).filter_map(to_core));
+        let guard = &mut self.guard;
+        events.extend(self.decoded.drain(..).filter_map(|event| guard.pass(event)).filter_map(to_core));
     }
 }
 

@@ -10,6 +10,7 @@ mod claims;
 mod clocks;
 mod connector;
 mod failure;
+mod guard;
 mod head;
 mod health;
 mod n8n;

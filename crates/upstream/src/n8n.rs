@@ -16,6 +16,7 @@ use crate::answer::N8nAnswer;
 use crate::claims::MAX_PUBLIC_URL_BYTES;
 use crate::connector::{self, SendFailure};
 use crate::failure;
+use crate::guard::Guard;
 use crate::head;
 use crate::options::{OptionsError, UpstreamOptions};
 use crate::report::Report;
@@ -86,13 +87,14 @@ impl N8n {
         site: &Site,
         question: &Question,
         asked_at: Instant,
-    ) -> Result<Incoming, UpstreamError> {
+    ) -> Result<(Incoming, Guard), UpstreamError> {
         let mut tries = 0;
         loop {
             let signed = self.signer.sign(question).map_err(|error| failure::unsigned(&error))?;
+            let guard = Guard::new(site.guarded.clone(), signed.token.clone());
             let (error, pause) = match site.client.request(site.request(signed)).await {
                 Ok(response) => match head::judge(response, &site.auth, self.signer.clock.now()).await {
-                    Ok(body) => return Ok(body),
+                    Ok(body) => return Ok((body, guard)),
                     Err(refusal) => (refusal.error, refusal.is_starting.then_some(STARTING_PAUSE)),
                 },
                 Err(error) => {
@@ -121,7 +123,7 @@ impl Upstream for N8n {
         Report::head(site, asked_at.elapsed());
         let report = Report::new(site.clone(), question.turn, question.message, asked_at);
         match opened.unwrap_or_else(|_| Err(failure::head_timeout())) {
-            Ok(body) => Ok(Box::new(N8nAnswer::new(site, body, asked_at, report))),
+            Ok((body, guard)) => Ok(Box::new(N8nAnswer::new(site, body, guard, asked_at, report))),
             Err(error) => {
                 report.refused(&error);
                 Err(error)

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::auth::Auth;
 use crate::connector::{self, HttpClient};
+use crate::guard::Guarded;
 use crate::health::Record;
 use crate::options::{OptionsError, UpstreamAuth, UpstreamSite, UpstreamTimeouts};
 use crate::request::SignedQuestion;
@@ -31,6 +32,7 @@ pub(crate) struct Site {
     pub(crate) decoder: DecoderOptions,
     pub(crate) single_part: bool,
     pub(crate) record: Record,
+    pub(crate) guarded: Guarded,
     webhook: Uri,
     /// What must not be in a log, whoever puts it there.
     secrets: Vec<SecretString>,
@@ -64,6 +66,7 @@ impl Site {
             client: connector::client(tls, times.connect),
             timeouts: times,
             secrets: secrets(&site),
+            guarded: Guarded::of(&site),
             decoder: DecoderOptions {
                 shown: site.shown,
                 require_end: site.require_end,

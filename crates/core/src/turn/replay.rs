@@ -42,6 +42,9 @@ struct Inner {
     /// Where each event ends, counted in bytes from the start of the log.
     ends: Vec<usize>,
     closed_at: Option<Instant>,
+    /// Closed with `reconnect`, before its end.
+    is_cut_short: bool,
+    /// Nobody may read on.
     is_cut: bool,
     waiting: Vec<Waker>,
 }
@@ -162,6 +165,12 @@ impl LogWriter {
         self.ends.push(self.written + self.encoded.len());
     }
 
+    /// Closes the log before its end: readers are told to come back.
+    pub fn cut_short(mut self) {
+        self.push(&StreamEvent::Reconnect);
+        self.log.lock().is_cut_short = true;
+    }
+
     /// Shows readers all that was pushed, in one piece.
     pub fn flush(&mut self) {
         if self.encoded.is_empty() {
@@ -221,6 +230,12 @@ impl LogReader {
             inner.waiting.push(context.waker().clone());
         }
         Poll::Pending
+    }
+
+    /// Whether the log was closed before its end, so that more may follow elsewhere.
+    pub fn is_cut_short(&self) -> bool {
+        let inner = self.log.lock();
+        inner.is_cut_short || inner.is_cut
     }
 
     /// Whether there is nothing left to read and never will be.

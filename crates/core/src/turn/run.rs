@@ -27,6 +27,10 @@ use crate::usage::UsageEvent;
 const RECORD_PAUSES: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(1), Duration::from_secs(3)];
 
+/// How often it is offered after that, for an hour. A store that is back takes it within this time (invariant R6).
+const RECORD_LATER_PAUSE: Duration = Duration::from_secs(3);
+const RECORD_LATER_TRIES: u32 = 1200;
+
 /// How old the checkpoint of a running answer gets: a crash loses at most what was said in this time. Short answers
 /// have none.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
@@ -76,8 +80,9 @@ async fn run(parts: Arc<Parts>, running: Running, mut writer: LogWriter) {
     let verdict = judge(&ending, &progress.answer);
     let ended = beginning.ended(parts.clock.now(), &verdict, progress);
     measure(&ended.usage);
-    if let Err(error) = record(&parts, ended).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "the answer could not be recorded");
+    if let Err(error) = record(&parts, &ended).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "the answer could not be recorded yet");
+        parts.lifecycle.turns().spawn(record_later(Arc::clone(&parts), ended).in_current_span());
     }
     drop(open);
     tell(&ending, &verdict, writer);
@@ -174,14 +179,32 @@ fn judge(ending: &Ending, answer: &Answer) -> Verdict {
 }
 
 /// Stores the end before anyone is told of it; a store that is away for a moment is waited for.
-async fn record(parts: &Parts, ended: EndedTurn) -> Result<(), StoreError> {
+async fn record(parts: &Parts, ended: &EndedTurn) -> Result<(), StoreError> {
     for pause in RECORD_PAUSES {
         match parts.store.record_answer(ended.clone()).await {
             Err(StoreError::Unavailable(_) | StoreError::Overloaded) => tokio::time::sleep(pause).await,
             done => return done,
         }
     }
-    parts.store.record_answer(ended).await
+    parts.store.record_answer(ended.clone()).await
+}
+
+/// Goes on offering the answer to a store that is away for longer: until then the conversation takes no new message.
+async fn record_later(parts: Arc<Parts>, ended: EndedTurn) {
+    for _ in 0..RECORD_LATER_TRIES {
+        tokio::select! {
+            () = tokio::time::sleep(RECORD_LATER_PAUSE) => {}
+            () = parts.lifecycle.stopping().cancelled() => break,
+        }
+        if parts.store.record_answer(ended.clone()).await.is_ok() {
+            tracing::info!("the answer is recorded now");
+            return;
+        }
+    }
+    // One last try: after it, the next start ends the turn with the text of its last checkpoint.
+    if let Err(error) = parts.store.record_answer(ended).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "an answer was not recorded");
+    }
 }
 
 fn tell(ending: &Ending, verdict: &Verdict, mut writer: LogWriter) {
@@ -189,10 +212,7 @@ fn tell(ending: &Ending, verdict: &Verdict, mut writer: LogWriter) {
     let code = verdict.code.map(Code::as_str);
     tracing::info!(outcome = verdict.state.as_str(), code, "the turn ended");
     match ending {
-        Ending::CutShort => {
-            writer.push(&StreamEvent::Reconnect);
-            return;
-        }
+        Ending::CutShort => return writer.cut_short(),
         Ending::Panicked => tracing::error!("the turn ended by a panic"),
         Ending::Told(_) | Ending::Stopped => {}
     }

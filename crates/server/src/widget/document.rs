@@ -89,12 +89,23 @@ fn fill(template: &str, config: &WidgetConfig, site: &Site) -> Result<String, Pr
     let direction = if RIGHT_TO_LEFT.contains(&primary.as_str()) { "rtl" } else { "ltr" };
     // In a script element only `<` can end the data; as an escape it is the same JSON.
     let json = serde_json::to_string(config).map_err(Problem::internal)?.replace('<', "\\u003c");
-    // The settings come last: what stands in them is not searched for placeholders.
-    Ok(template
-        .replacen("__LANG__", &escape(language), 1)
-        .replacen("__DIR__", direction, 1)
-        .replacen("__TITLE__", &escape(&site.panel.title), 1)
-        .replacen("__CONFIG__", &json, 1))
+    let values = [
+        ("__LANG__", escape(language)),
+        ("__DIR__", direction.to_owned()),
+        ("__TITLE__", escape(&site.panel.title)),
+        ("__CONFIG__", json),
+    ];
+    // In the order of the template, each after the one before it: no value is searched for placeholders.
+    let (mut page, mut rest) = (String::with_capacity(template.len() * 2), template);
+    for (placeholder, value) in values {
+        if let Some((before, after)) = rest.split_once(placeholder) {
+            page.push_str(before);
+            page.push_str(&value);
+            rest = after;
+        }
+    }
+    page.push_str(rest);
+    Ok(page)
 }
 
 fn escape(text: &str) -> String {
