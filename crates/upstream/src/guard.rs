@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chat_proxy_core::Origin;
 use n8n_stream::AnswerEvent;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -22,7 +23,7 @@ const MIN_SECRET_BYTES: usize = 6;
 pub(crate) struct Guarded(Arc<[SecretString]>);
 
 impl Guarded {
-    /// The webhook's address, whole and without its scheme, its path, and the keys.
+    /// The webhook's address, whole and without its scheme, its path, its host, and the keys.
     pub(crate) fn of(site: &UpstreamSite) -> Self {
         let mut secrets = addresses(&site.webhook);
         match &site.auth {
@@ -46,7 +47,11 @@ fn addresses(webhook: &Url) -> Vec<String> {
     let bare = whole.split_once("://").map(|(_, rest)| rest.to_owned());
     let path = webhook.path().trim_matches('/').to_owned();
     let query = webhook.query().map(str::to_owned);
-    [Some(whole), bare, Some(path), query].into_iter().flatten().collect()
+    let host = webhook.host_str().map(|host| match webhook.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    });
+    [Some(whole), bare, Some(path), query, host].into_iter().flatten().collect()
 }
 
 /// Masks the text of one answer.
@@ -54,6 +59,8 @@ pub(crate) struct Guard {
     site: Guarded,
     /// The upstream token of this question.
     token: SecretString,
+    /// The shop's own host: no secret, even if n8n lives under it.
+    shop: String,
     /// What could be the beginning of a secret.
     held: String,
 }
@@ -65,8 +72,8 @@ impl fmt::Debug for Guard {
 }
 
 impl Guard {
-    pub(crate) fn new(site: Guarded, token: String) -> Self {
-        Self { site, token: token.into(), held: String::new() }
+    pub(crate) fn new(site: Guarded, token: String, shop: &Origin) -> Self {
+        Self { site, token: token.into(), shop: shop.domain().to_owned(), held: String::new() }
     }
 
     /// The same event without secrets. `None`: its text is held back for now.
@@ -143,7 +150,8 @@ impl Guard {
     }
 
     fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.site.0.iter().chain(std::iter::once(&self.token)).map(ExposeSecret::expose_secret)
+        let all = self.site.0.iter().chain(std::iter::once(&self.token)).map(ExposeSecret::expose_secret);
+        all.filter(|secret| !self.shop.contains(secret))
     }
 }
 
@@ -158,7 +166,8 @@ mod tests {
     fn guard() -> Guard {
         let mut site = UpstreamSite::new(Url::parse(WEBHOOK).unwrap());
         site.auth = UpstreamAuth::Header { name: "X-Key".into(), value: "key-key-key".into() };
-        Guard::new(Guarded::of(&site), "eyJhbGciOi.eyJzZXNz.c2ln".into())
+        let shop = Origin::parse("https://www.shop.example").unwrap();
+        Guard::new(Guarded::of(&site), "eyJhbGciOi.eyJzZXNz.c2ln".into(), &shop)
     }
 
     fn all(guard: &mut Guard, pieces: &[&str]) -> String {
@@ -191,6 +200,15 @@ mod tests {
             let passed = guard.pass(AnswerEvent::Delta(piece.to_owned()));
             assert_eq!(passed, Some(AnswerEvent::Delta(piece.to_owned())));
         }
+    }
+
+    #[test]
+    fn the_shops_own_host_is_no_secret_even_if_n8n_lives_there() {
+        let site = UpstreamSite::new(Url::parse("https://shop.example/n8n/webhook/6f1c").unwrap());
+        let shop = Origin::parse("https://www.shop.example").unwrap();
+        let mut guard = Guard::new(Guarded::of(&site), "token-token".into(), &shop);
+        let said = all(&mut guard, &["https://shop.example/lamps, https://shop.example/n8n/webhook/6f1c"]);
+        assert_eq!(said, "https://shop.example/lamps, •••");
     }
 
     #[test]

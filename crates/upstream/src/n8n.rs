@@ -91,7 +91,7 @@ impl N8n {
         let mut tries = 0;
         loop {
             let signed = self.signer.sign(question).map_err(|error| failure::unsigned(&error))?;
-            let guard = Guard::new(site.guarded.clone(), signed.token.clone());
+            let guard = Guard::new(site.guarded.clone(), signed.token.clone(), &question.visitor.origin);
             let (error, pause) = match site.client.request(site.request(signed)).await {
                 Ok(response) => match head::judge(response, &site.auth, self.signer.clock.now()).await {
                     Ok(body) => return Ok((body, guard)),

@@ -67,6 +67,19 @@ async fn an_agents_error_is_told_in_our_words() {
     server.finish().await;
 }
 
+/// LK-06, LK-07
+#[tokio::test]
+async fn secrets_in_the_agents_own_words_are_masked_at_every_cut() {
+    let server = TestServer::new().start().await;
+    let visitor = server.visitor().await;
+    for pieces in ["#size=3", "#size=7", "#size=200", "#size=5 #split=3"] {
+        let answer = visitor.say(&format!("#secret {pieces}")).await;
+        assert_eq!(answer.text, "Call me at ••• with ••• as the token, or under /••• on •••.");
+        assert_eq!(answer.state(), "complete");
+    }
+    server.finish().await;
+}
+
 /// LK-03
 #[tokio::test]
 async fn an_answer_holds_our_fields_and_our_headers_only() {

@@ -16,6 +16,8 @@ mod limits;
 mod operations;
 mod resume;
 mod session;
+mod stop;
+mod stream_ticket;
 mod upstream_moods;
 mod upstream_token;
 mod widget;
