@@ -28,8 +28,13 @@ pub enum LimitKey {
     MessagesOf(ClientNetwork),
     /// Messages of a session.
     MessagesIn(SessionId),
-    /// Tickets and sessions asked for by an address.
-    EntriesOf(ClientNetwork),
+    /// Documents of the panel shown to an address. Each door has a count of its own, so that opening the chat once
+    /// costs one of each.
+    DocumentsOf(ClientNetwork),
+    /// Embed tickets asked for by an address.
+    TicketsOf(ClientNetwork),
+    /// Sessions created, resumed or ended by an address.
+    SessionsOf(ClientNetwork),
     /// Reads by an address: history, resumption, validation.
     ReadsOf(ClientNetwork),
 }

@@ -13,9 +13,17 @@ use crate::extract::ClientIp;
 use crate::problem::Problem;
 use crate::state::ServerParts;
 
-/// A ticket or a session may be asked for.
+/// The panel's document may be shown.
 #[derive(Clone, Copy, Debug)]
-pub struct EntryWithinLimits(pub LimitStatus);
+pub struct DocumentWithinLimits(pub LimitStatus);
+
+/// An embed ticket may be asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct TicketWithinLimits(pub LimitStatus);
+
+/// A session may be created, resumed or ended.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionWithinLimits(pub LimitStatus);
 
 /// Something of the visitor's own may be read.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +47,9 @@ macro_rules! proof {
     };
 }
 
-proof!(EntryWithinLimits, EntriesOf);
+proof!(DocumentWithinLimits, DocumentsOf);
+proof!(TicketWithinLimits, TicketsOf);
+proof!(SessionWithinLimits, SessionsOf);
 proof!(ReadWithinLimits, ReadsOf);
 
 /// Counts a message, by its client and by its session. Called after the session is proved: a stranger cannot use up a

@@ -11,7 +11,7 @@ use chat_proxy_core::{Code, SiteId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::extract::limits::EntryWithinLimits;
+use crate::extract::limits::TicketWithinLimits;
 use crate::extract::{JsonBody, RequestOrigin};
 use crate::problem::{Problem, ProblemBody};
 use crate::state::SitesView;
@@ -37,7 +37,7 @@ pub(crate) struct TicketResponse {
 ))]
 pub(crate) async fn issue(
     origin: RequestOrigin,
-    _: EntryWithinLimits,
+    _: TicketWithinLimits,
     State(view): State<SitesView>,
     State(tickets): State<Arc<Tickets>>,
     JsonBody(request): JsonBody<TicketRequest>,

@@ -15,7 +15,7 @@ use chat_proxy_core::{Code, Origin, SiteId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::extract::limits::{EntryWithinLimits, ReadWithinLimits};
+use crate::extract::limits::{ReadWithinLimits, SessionWithinLimits};
 use crate::extract::{JsonBody, RequestOrigin, VisitorSession};
 use crate::problem::{Problem, ProblemBody};
 use crate::state::{CookieOptions, SitesView};
@@ -84,7 +84,7 @@ pub(crate) struct EndResponse {
 #[expect(clippy::too_many_arguments, reason = "each argument is a proof or one part of the state")]
 pub(crate) async fn create(
     origin: RequestOrigin,
-    _: EntryWithinLimits,
+    _: SessionWithinLimits,
     known: Option<VisitorSession>,
     State(view): State<SitesView>,
     State(tickets): State<Arc<Tickets>>,
@@ -181,7 +181,7 @@ pub(crate) async fn validate(_: ReadWithinLimits, session: VisitorSession) -> im
     (status = 200, body = EndResponse), (status = "4XX", body = ProblemBody), (status = "5XX", body = ProblemBody),
 ), security(("session_token" = [])))]
 pub(crate) async fn end(
-    _: EntryWithinLimits,
+    _: SessionWithinLimits,
     session: VisitorSession,
     State(sessions): State<Arc<Sessions>>,
     State(turns): State<Turns>,

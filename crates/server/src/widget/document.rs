@@ -13,7 +13,7 @@ use chat_proxy_core::{Origin, SiteId};
 
 use crate::assets;
 use crate::extract::Query;
-use crate::extract::limits::EntryWithinLimits;
+use crate::extract::limits::DocumentWithinLimits;
 use crate::problem::Problem;
 use crate::state::SitesView;
 use crate::widget::config::{SiteQuery, WidgetConfig, find};
@@ -26,7 +26,7 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 
 /// Shows the document of a site.
 pub(crate) async fn show(
-    _: EntryWithinLimits,
+    _: DocumentWithinLimits,
     State(view): State<SitesView>,
     State(tickets): State<Arc<Tickets>>,
     Query(query): Query<SiteQuery>,
