@@ -86,6 +86,7 @@ check-format:
 check-lints:
 	@scripts/need cargo cc
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --manifest-path bench/Cargo.toml --all-targets --locked -- -D warnings
 
 # That the tree keeps the rules, and that the rules bite: workspaces that break them must fail.
 check-rules: $(DENY)
