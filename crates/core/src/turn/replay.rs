@@ -108,7 +108,7 @@ impl TurnLog {
             None => 0,
             Some(sequence) => *self.lock().ends.get(sequence as usize)?,
         };
-        Some(LogReader { log: Arc::clone(self), position })
+        Some(LogReader { log: Arc::clone(self), position, chunk: 0 })
     }
 
     /// A `reset` in this log's form, at the position of its first event: what follows is the state from there on.
@@ -144,13 +144,15 @@ pub struct LogWriter {
     log: Arc<TurnLog>,
     encoded: Vec<u8>,
     ends: Vec<usize>,
+    /// Empty between flushes; kept for its room.
+    waking: Vec<Waker>,
     written: usize,
     sequence: u32,
 }
 
 impl LogWriter {
     fn new(log: Arc<TurnLog>) -> Self {
-        Self { log, encoded: Vec::new(), ends: Vec::new(), written: 0, sequence: 0 }
+        Self { log, encoded: Vec::new(), ends: Vec::new(), waking: Vec::new(), written: 0, sequence: 0 }
     }
 
     /// The log.
@@ -180,13 +182,13 @@ impl LogWriter {
         self.encoded.clear();
         let start = self.written;
         self.written += bytes.len();
-        let waiting = {
+        {
             let mut inner = self.log.lock();
             inner.ends.append(&mut self.ends);
             inner.chunks.push(Chunk { start, bytes });
-            std::mem::take(&mut inner.waiting)
-        };
-        waiting.into_iter().for_each(Waker::wake);
+            std::mem::swap(&mut inner.waiting, &mut self.waking);
+        }
+        self.waking.drain(..).for_each(Waker::wake);
     }
 }
 
@@ -209,6 +211,8 @@ impl Drop for LogWriter {
 pub struct LogReader {
     log: Arc<TurnLog>,
     position: usize,
+    /// Every chunk before this one lies before the position.
+    chunk: usize,
 }
 
 impl LogReader {
@@ -218,8 +222,11 @@ impl LogReader {
         if inner.is_cut {
             return Poll::Ready(None);
         }
-        let after = inner.chunks.partition_point(|chunk| chunk.start + chunk.bytes.len() <= self.position);
-        if let Some(bytes) = join(&inner.chunks[after..], self.position) {
+        let read = |chunk: &Chunk| chunk.start + chunk.bytes.len() <= self.position;
+        while inner.chunks.get(self.chunk).is_some_and(read) {
+            self.chunk += 1;
+        }
+        if let Some(bytes) = join(&inner.chunks[self.chunk..], self.position) {
             self.position += bytes.len();
             return Poll::Ready(Some(bytes));
         }
