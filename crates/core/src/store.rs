@@ -138,6 +138,8 @@ pub struct NewTurn {
     /// Keyed hash of the client's address.
     pub client_ip_hash: Option<Digest>,
     pub idempotency: Option<Idempotency>,
+    /// `false`: only an earlier turn of the same key is wanted, and no new one may be opened.
+    pub may_open: bool,
     pub now: Timestamp,
 }
 
@@ -157,6 +159,8 @@ pub enum OpenedTurn {
     Repeated(TurnRecord),
     /// The same key came before with another body.
     Mismatched,
+    /// There is no earlier turn of this key, and a new one may not be opened.
+    NotOpened,
     /// Another turn of the conversation is being answered.
     Busy,
     /// The session has ended or expired.

@@ -95,6 +95,8 @@ pub enum TurnError {
     IdempotencyMismatch,
     #[error("the session has ended")]
     SessionGone,
+    #[error("the agent was not there lately")]
+    AgentAbsent { retry_after: Duration },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -177,11 +179,17 @@ impl Turns {
     async fn open(&self, ask: Ask) -> Result<LogReader, TurnError> {
         let parts = &self.0;
         let began = Instant::now();
-        let new = self.new_turn(&ask);
+        let mut new = self.new_turn(&ask);
+        // The same key and message are the same turn also while the agent is not there.
+        let admitted = parts.upstream.admit(&new.site);
+        new.may_open = admitted.is_ok();
         let conversation = new.conversation.clone();
         let number = match parts.store.open_turn(new.clone()).await? {
             OpenedTurn::Opened { number } => number,
             OpenedTurn::Repeated(record) => return self.repeat(&conversation, &record).await,
+            OpenedTurn::NotOpened => {
+                return Err(TurnError::AgentAbsent { retry_after: admitted.err().unwrap_or_default() });
+            }
             OpenedTurn::Mismatched => return Err(TurnError::IdempotencyMismatch),
             OpenedTurn::Busy => return Err(TurnError::Busy),
             OpenedTurn::SessionGone => return Err(TurnError::SessionGone),
@@ -236,6 +244,7 @@ impl Turns {
                 key_hash: address_key.mac(&[scope, key.as_bytes()]),
                 body_hash: sha256(ask.message.as_bytes()),
             }),
+            may_open: true,
             now: clock.now(),
         }
     }

@@ -24,6 +24,10 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     /// Signs and sends one question. Returns as soon as the response head is there.
     async fn ask(&self, question: Question) -> Result<Box<dyn AnswerStream>, UpstreamError>;
 
+    /// Whether the agent of a site may be asked now; if not, because it was not there lately, how long to wait. What is
+    /// let through is to be asked.
+    fn admit(&self, site: &SiteId) -> Result<(), Duration>;
+
     /// How the agent of a site has been doing lately, without asking it.
     fn health(&self, site: &SiteId) -> Health;
 }

@@ -214,6 +214,9 @@ impl From<TurnError> for Problem {
             TurnError::ShuttingDown => Self::new(Code::ShuttingDown).retry_after(SHUTDOWN_RETRY),
             TurnError::Busy => Self::new(Code::Busy).retry_after(BUSY_RETRY),
             TurnError::IdempotencyMismatch => Self::new(Code::IdempotencyMismatch),
+            TurnError::AgentAbsent { retry_after } => {
+                Self::new(Code::UpstreamUnavailable).retry_after(retry_after)
+            }
             TurnError::SessionGone => Self::new(Code::SessionInvalid),
         }
     }

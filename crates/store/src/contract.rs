@@ -45,6 +45,7 @@ macro_rules! contract_tests {
             text_with_nul_and_every_script_survives
             the_same_key_and_body_is_the_same_turn
             the_same_key_with_another_body_is_refused
+            a_turn_that_may_not_open_finds_the_earlier_one_of_its_key
             a_key_whose_question_was_never_sent_is_free_again
             twenty_duplicates_at_once_are_one_turn
             the_same_key_in_another_conversation_is_another_turn

@@ -2,10 +2,11 @@
 //!
 //! [`N8n`] implements [`chat_proxy_core::upstream::Upstream`]. It follows no redirect, reads no proxy from the
 //! environment and prints no address: what is wrong with an agent is said in sentences for the operator's log.
-//! Bytes become events in `n8n-stream`; queues, budgets and the breaker are not here.
+//! Bytes become events in `n8n-stream`; queues and budgets are not here.
 
 mod answer;
 mod auth;
+mod breaker;
 mod claims;
 mod clocks;
 mod connector;

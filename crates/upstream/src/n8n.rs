@@ -121,14 +121,22 @@ impl Upstream for N8n {
         let limit = site.timeouts.first_byte.min(site.timeouts.total);
         let opened = tokio::time::timeout(limit, self.open(site, &question, asked_at)).await;
         Report::head(site, asked_at.elapsed());
-        let report = Report::new(site.clone(), question.turn, question.message, asked_at);
+        let report = Report::new(site.clone(), Arc::clone(&self.signer.ids), question, asked_at);
         match opened.unwrap_or_else(|_| Err(failure::head_timeout())) {
-            Ok((body, guard)) => Ok(Box::new(N8nAnswer::new(site, body, guard, asked_at, report))),
+            Ok((body, guard)) => {
+                site.breaker.answered();
+                Ok(Box::new(N8nAnswer::new(site, body, guard, asked_at, report)))
+            }
             Err(error) => {
                 report.refused(&error);
                 Err(error)
             }
         }
+    }
+
+    fn admit(&self, site: &SiteId) -> Result<(), Duration> {
+        // A site that is not known is told so when it is asked.
+        self.sites.get(site).map_or(Ok(()), |site| site.breaker.admit())
     }
 
     fn health(&self, site: &SiteId) -> Health {

@@ -7,11 +7,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_proxy_core::TurnId;
-use chat_proxy_core::upstream::UpstreamError;
+use chat_proxy_core::upstream::{Question, UpstreamError};
+use chat_proxy_core::{Ids, TurnId};
 use n8n_stream::{NodeError, Outcome};
 use tokio::time::Instant;
 
+use crate::breaker::is_absence;
 use crate::site::Site;
 
 /// The most that is logged of what a node said.
@@ -26,11 +27,12 @@ pub(crate) struct Report {
     turn: TurnId,
     message: String,
     asked_at: Instant,
+    ids: Arc<dyn Ids>,
 }
 
 impl Report {
-    pub(crate) fn new(site: Arc<Site>, turn: TurnId, message: String, asked_at: Instant) -> Self {
-        Self { site, turn, message, asked_at }
+    pub(crate) fn new(site: Arc<Site>, ids: Arc<dyn Ids>, question: Question, asked_at: Instant) -> Self {
+        Self { site, turn: question.turn, message: question.message, asked_at, ids }
     }
 
     /// The response head is there, or is known not to come.
@@ -57,6 +59,7 @@ impl Report {
         let (node, said) = outcome.node_error.as_ref().map_or((None, None), |error| self.node(error));
         let Some(error) = error else {
             self.site.record.succeeded();
+            self.site.breaker.succeeded();
             match outcome.diagnosis {
                 None => tracing::debug!(
                     site.id = %self.site.id,
@@ -95,6 +98,16 @@ impl Report {
 
     fn count(&self, error: &UpstreamError) {
         self.site.record.failed(error.class);
+        if !is_absence(error.class) {
+            self.site.breaker.answered();
+        } else if let Some(length) = self.site.breaker.failed(&*self.ids) {
+            tracing::warn!(
+                site.id = %self.site.id,
+                open_s = length.as_secs(),
+                "The agent of site {} is not there; visitors are told at once until it is back.",
+                self.site.id
+            );
+        }
         metrics::counter!(
             "chat_proxy_upstream_errors_total",
             "site" => self.site.id.to_string(),

@@ -12,6 +12,7 @@ use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::auth::Auth;
+use crate::breaker::Breaker;
 use crate::connector::{self, HttpClient};
 use crate::guard::Guarded;
 use crate::health::Record;
@@ -32,6 +33,7 @@ pub(crate) struct Site {
     pub(crate) decoder: DecoderOptions,
     pub(crate) single_part: bool,
     pub(crate) record: Record,
+    pub(crate) breaker: Breaker,
     pub(crate) guarded: Guarded,
     webhook: Uri,
     /// What must not be in a log, whoever puts it there.
@@ -74,6 +76,7 @@ impl Site {
             },
             single_part: site.single_part,
             record: Record::default(),
+            breaker: Breaker::default(),
             webhook,
         })
     }

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod breaker;
 mod chat_stream;
 mod cross_site;
 mod embed_ticket;

@@ -74,7 +74,7 @@ async fn health_is_coarse() {
 async fn health_is_200_while_the_agent_is_away() {
     let server = TestServer::new().start().await;
     let visitor = server.visitor().await;
-    for _ in 0..6 {
+    for _ in 0..4 {
         visitor.say("#status=500").await;
     }
     let reply = server.get("/health").send().await;

@@ -34,6 +34,16 @@ pub async fn the_same_key_with_another_body_is_refused(store: Arc<dyn Store>) {
     assert_eq!(visit.open(&*store, "no key, no claim").await.1, 2);
 }
 
+pub async fn a_turn_that_may_not_open_finds_the_earlier_one_of_its_key(store: Arc<dyn Store>) {
+    let visit = Visit::begin(&*store).await;
+    let wanted = || NewTurn { idempotency: claim(1, 1), may_open: false, ..visit.turn("buy") };
+    assert_eq!(store.open_turn(wanted()).await.unwrap(), OpenedTurn::NotOpened);
+    let first = NewTurn { may_open: true, ..wanted() };
+    assert_eq!(opened(&store.open_turn(first.clone()).await.unwrap()), 1);
+    let OpenedTurn::Repeated(record) = store.open_turn(wanted()).await.unwrap() else { unreachable!() };
+    assert_eq!(record.id, first.id);
+}
+
 pub async fn a_key_whose_question_was_never_sent_is_free_again(store: Arc<dyn Store>) {
     let visit = Visit::begin(&*store).await;
     let first = NewTurn { idempotency: claim(1, 1), ..visit.turn("buy") };

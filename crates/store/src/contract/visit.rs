@@ -75,6 +75,7 @@ impl Visit {
             user_agent: None,
             client_ip_hash: Some(unique()),
             idempotency: None,
+            may_open: true,
             now: NOW,
         }
     }

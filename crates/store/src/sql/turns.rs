@@ -40,6 +40,9 @@ impl Write for NewTurn {
         {
             return Ok(earlier);
         }
+        if !self.may_open {
+            return Ok(OpenedTurn::NotOpened);
+        }
         if is_answering(connection, &self.conversation).await? {
             return Ok(OpenedTurn::Busy);
         }
