@@ -67,7 +67,7 @@ const VARIABLES: [(&str, Meaning); 35] = [
 ];
 
 /// Variables of the original that are taken without complaint and do nothing: what they tuned is not there any more.
-const WITHOUT_EFFECT: [&str; 14] = [
+const WITHOUT_EFFECT: [&str; 11] = [
     "SQLITE_POOL_SIZE",
     "SQLITE_MAX_OVERFLOW",
     "WORKERS",
@@ -78,9 +78,6 @@ const WITHOUT_EFFECT: [&str; 14] = [
     "ENABLE_METRICS",
     "HOT_RELOAD",
     "MOCK_N8N_RESPONSES",
-    "CONTAINER_NAME",
-    "IMAGE_TAG",
-    "NETWORK_NAME",
     "ENVIRONMENT",
 ];
 const PREFIXES_WITHOUT_EFFECT: [&str; 2] = ["WIDGET_", "HEALTH_CHECK_"];
