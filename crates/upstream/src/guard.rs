@@ -1,7 +1,8 @@
 //! The egress guard: what must not leave is masked in answer text, also where pieces cut it.
 //!
 //! A model can be talked into repeating what the workflow knows of us: the webhook's address, the key, the token of the
-//! very question. Text is held back only while it could be the beginning of one of them, so nobody sees a delay.
+//! very question. Text is held back only once it begins like one of them, so nobody sees a delay; the few bytes before
+//! that are of no use to anyone.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,10 @@ use crate::options::{UpstreamAuth, UpstreamSite};
 pub(crate) const MASK: &str = "•••";
 /// Shorter ones are words that an answer may well contain.
 const MIN_SECRET_BYTES: usize = 6;
+
+/// So many bytes must agree with the beginning of a secret before text is held back. With fewer, every word that ends
+/// in the right letter would wait.
+const HELD_FROM_BYTES: usize = 4;
 
 /// What a site must never say.
 #[derive(Clone)]
@@ -61,7 +66,9 @@ pub(crate) struct Guard {
     token: SecretString,
     /// The shop's own host: no secret, even if n8n lives under it.
     shop: String,
-    /// What could be the beginning of a secret.
+    /// The end of what was let out: a secret may have begun there.
+    context: String,
+    /// What follows it and begins like a secret.
     held: String,
 }
 
@@ -73,19 +80,26 @@ impl fmt::Debug for Guard {
 
 impl Guard {
     pub(crate) fn new(site: Guarded, token: String, shop: &Origin) -> Self {
-        Self { site, token: token.into(), shop: shop.domain().to_owned(), held: String::new() }
+        Self {
+            site,
+            token: token.into(),
+            shop: shop.domain().to_owned(),
+            context: String::new(),
+            held: String::new(),
+        }
     }
 
     /// The same event without secrets. `None`: its text is held back for now.
     pub(crate) fn pass(&mut self, event: AnswerEvent) -> Option<AnswerEvent> {
         Some(match event {
             AnswerEvent::Delta(text) => {
-                let text = self.mask(text, false);
+                let text = self.mask(&text, false);
                 return (!text.is_empty()).then_some(AnswerEvent::Delta(text));
             }
             AnswerEvent::Reset { standing } => {
                 self.held.clear();
-                AnswerEvent::Reset { standing: self.mask(standing, true) }
+                self.context.clear();
+                AnswerEvent::Reset { standing: self.mask(&standing, true) }
             }
             AnswerEvent::Suggestions(items) => {
                 AnswerEvent::Suggestions(items.into_iter().map(|item| self.mask_whole(&item)).collect())
@@ -104,55 +118,57 @@ impl Guard {
 
     /// The end of the text: what is still held back.
     pub(crate) fn finish(&mut self) -> Option<AnswerEvent> {
-        let text = self.mask(String::new(), true);
+        let text = self.mask("", true);
         (!text.is_empty()).then_some(AnswerEvent::Delta(text))
     }
 
-    fn mask(&mut self, text: String, is_last: bool) -> String {
-        if self.held.is_empty() && !self.may_begin_in(&text) {
-            return text;
-        }
-        let text = std::mem::take(&mut self.held) + &text;
-        let (masked, held) = self.scan(&text, is_last);
-        self.held = held.to_owned();
+    fn mask(&mut self, text: &str, is_last: bool) -> String {
+        let out_already = self.context.len();
+        let text = std::mem::take(&mut self.context) + &std::mem::take(&mut self.held) + text;
+        let (masked, held_from) = self.scan(&text, out_already, is_last);
+        last_bytes(&text[..held_from], HELD_FROM_BYTES - 1).clone_into(&mut self.context);
+        text[held_from..].clone_into(&mut self.held);
         masked
     }
 
     fn mask_whole(&self, text: &str) -> String {
-        self.scan(text, true).0
+        self.scan(text, 0, true).0
     }
 
-    /// The text without secrets, up to where one could begin that has not come to its end.
-    fn scan<'text>(&self, text: &'text str, is_last: bool) -> (String, &'text str) {
-        let mut masked = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(first) = rest.chars().next() {
+    /// What may be let out of `text`, whose first `out_already` bytes were let out before, and from where on it is held.
+    fn scan(&self, text: &str, out_already: usize, is_last: bool) -> (String, usize) {
+        let mut masked = String::with_capacity(text.len() - out_already);
+        let mut at = 0;
+        while let Some(first) = text[at..].chars().next() {
+            let rest = &text[at..];
             let could_go_on = |secret: &str| secret.len() > rest.len() && secret.starts_with(rest);
-            if !is_last && self.secrets().any(could_go_on) {
-                return (masked, rest);
+            if !is_last && rest.len() >= HELD_FROM_BYTES && self.secrets().any(could_go_on) {
+                return (masked, at.max(out_already));
             }
             let found = self.secrets().filter(|secret| rest.starts_with(secret)).map(str::len).max();
-            let (taken, shown) = match found {
-                Some(length) => (length, MASK),
-                None => (first.len_utf8(), &rest[..first.len_utf8()]),
-            };
-            masked.push_str(shown);
-            rest = &rest[taken..];
+            if let Some(length) = found {
+                masked.push_str(MASK);
+                at += length;
+            } else {
+                if at >= out_already {
+                    masked.push(first);
+                }
+                at += first.len_utf8();
+            }
         }
-        (masked, "")
-    }
-
-    /// Most pieces hold no byte with which a secret begins.
-    fn may_begin_in(&self, text: &str) -> bool {
-        self.secrets()
-            .filter_map(|secret| secret.bytes().next())
-            .any(|first| text.as_bytes().contains(&first))
+        (masked, text.len())
     }
 
     fn secrets(&self) -> impl Iterator<Item = &str> {
         let all = self.site.0.iter().chain(std::iter::once(&self.token)).map(ExposeSecret::expose_secret);
         all.filter(|secret| !self.shop.contains(secret))
     }
+}
+
+/// At most the last `count` bytes, whole characters only.
+fn last_bytes(text: &str, count: usize) -> &str {
+    let start = (text.len().saturating_sub(count)..=text.len()).find(|at| text.is_char_boundary(*at));
+    &text[start.unwrap_or(text.len())..]
 }
 
 #[cfg(test)]
@@ -179,24 +195,35 @@ mod tests {
         events.into_iter().map(text).collect()
     }
 
+    /// The text without the few bytes of a secret that got out before it was recognized.
+    fn tidy(text: &str, guard: &Guard) -> String {
+        let beginnings =
+            guard.secrets().flat_map(|secret| (1..HELD_FROM_BYTES).rev().map(|length| &secret[..length]));
+        beginnings.fold(text.to_owned(), |text, beginning| text.replace(&format!("{beginning}{MASK}"), MASK))
+    }
+
     #[test]
     fn a_secret_is_masked_wherever_it_is_cut() {
         let text = format!(
             "Ask {WEBHOOK} with key-key-key and eyJhbGciOi.eyJzZXNz.c2ln, or n8n.example:5678/webhook/6f1c/chat."
         );
         let wanted = "Ask ••• with ••• and •••, or •••.";
-        for cut in 0..=text.len() {
-            let (before, after) = text.split_at(cut);
-            assert_eq!(all(&mut guard(), &[before, after]), wanted, "cut at {cut}");
-        }
         let letters: Vec<_> = text.split_inclusive(|_| true).collect();
-        assert_eq!(all(&mut guard(), &letters), wanted);
+        let cuts = (0..=text.len()).map(|cut| text.split_at(cut)).map(|(before, after)| vec![before, after]);
+        for pieces in cuts.chain([letters]) {
+            let mut guard = guard();
+            let said = all(&mut guard, &pieces);
+            assert!(guard.secrets().all(|secret| !said.contains(secret)), "{said}");
+            assert_eq!(tidy(&said, &guard), wanted, "{pieces:?}");
+        }
     }
 
     #[test]
     fn other_text_passes_whole_and_at_once() {
         let mut guard = guard();
-        for piece in ["Привет, ", "see https://shop.example/lamps", " — 20 % off"] {
+        for piece in
+            ["Привет, ", "the light", " we like", " is htt", "ps://shop.example/lamps", " — 20 % off"]
+        {
             let passed = guard.pass(AnswerEvent::Delta(piece.to_owned()));
             assert_eq!(passed, Some(AnswerEvent::Delta(piece.to_owned())));
         }
@@ -214,6 +241,7 @@ mod tests {
     #[test]
     fn what_only_looks_like_a_secret_comes_in_the_end() {
         assert_eq!(all(&mut guard(), &["https://n8n.exa", "mine.org"]), "https://n8n.examine.org");
+        assert_eq!(guard().pass(AnswerEvent::Delta("https://n8n.exa".into())), None);
         assert_eq!(all(&mut guard(), &["the webhook/6f1c"]), "the webhook/6f1c");
     }
 
