@@ -129,3 +129,52 @@ test('waits grow, are bounded and never all the same', () => {
   expect(backoff(3, () => 1)).toBe(1600);
   expect(backoff(30, () => 1)).toBe(8000);
 });
+
+for (const [name, event] of [
+  ['the network', () => new Event('online')],
+  ['the page', () => Object.assign(new Event('pageshow'), { persisted: true })],
+] as const) {
+  test(`when ${name} comes back, a connection from before is left and taken up at once`, async () => {
+    const start = async (signal: AbortSignal) => {
+      const body = new ReadableStream({
+        start(controller) {
+          controller.enqueue(new TextEncoder().encode(`id: e-1-0\ndata: ${JSON.stringify(begin)}\n\n`));
+          signal.addEventListener('abort', () => controller.error(signal.reason));
+        },
+      });
+      return new Response(body);
+    };
+    const resume = vi.fn<Route['resume']>().mockResolvedValueOnce(connection(1, item('a'), end));
+    const seen: string[] = [];
+    const ended = follow(
+      { start, resume },
+      { event: ({ type }) => seen.push(type), waiting: () => {} },
+      new AbortController().signal,
+    );
+    await vi.advanceTimersByTimeAsync(0);
+    expect([seen, resume.mock.calls.length]).toEqual([['begin'], 0]);
+    window.dispatchEvent(event());
+    // No timer runs: neither the silence nor a delay was waited for.
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await ended).toBe('ended');
+    expect([seen, resume.mock.calls[0]?.[0]]).toEqual([['begin', 'item', 'end'], 'e-1-0']);
+  });
+}
+
+test('a wait for the next try ends when the network comes back, and the tries begin anew', async () => {
+  const start = vi.fn(async () => {
+    throw new ApiError('network');
+  });
+  const running = follow(
+    { start, resume: async () => null },
+    { event: () => {}, waiting: () => {} },
+    new AbortController().signal,
+  ).catch((error) => error);
+  for (let count = 1; count <= 20; count += 1) {
+    await vi.advanceTimersByTimeAsync(0);
+    expect(start).toHaveBeenCalledTimes(count);
+    window.dispatchEvent(new Event('online'));
+  }
+  await vi.runAllTimersAsync();
+  expect(await running).toMatchObject({ code: 'network' });
+});

@@ -16,7 +16,7 @@ const TRANSIENT = new Set(['network', 'storage_unavailable', 'shutting_down', 'b
 
 export interface Route {
   /** The first connection; it may be repeated, because the message carries its idempotency key. */
-  start: ((signal: AbortSignal) => Promise<Response>) | undefined;
+  start: ((signal: AbortSignal) => Promise<Response | null>) | undefined;
   /** Each one after the first event. Null: the server has nothing more to say. */
   resume(lastEventId: string, signal: AbortSignal): Promise<Response | null>;
   lastEventId?: string | undefined;
@@ -40,14 +40,16 @@ export async function follow(
   let attempts = 0;
   for (;;) {
     signal.throwIfAborted();
+    const connection = openConnection(signal);
     try {
-      const connection = lastEventId ? route.resume(lastEventId, signal) : route.start?.(signal);
-      const response = await connection;
+      const response = await (lastEventId
+        ? route.resume(lastEventId, connection.signal)
+        : route.start?.(connection.signal));
       if (!response) {
         return 'gone';
       }
       follower.waiting(false);
-      for await (const { event, id } of events(response, signal)) {
+      for await (const { event, id } of events(response, connection.signal)) {
         // A reset begins the log anew, from an earlier position.
         if (event.type !== 'reset' && id && lastEventId && isRepeated(id, lastEventId)) {
           continue;
@@ -73,13 +75,47 @@ export async function follow(
       if (!transient) {
         throw error;
       }
+    } finally {
+      connection.close();
+    }
+    if (connection.outlived()) {
+      attempts = 0;
+      continue;
     }
     if (++attempts > ATTEMPTS) {
       throw new ApiError('network');
     }
     follower.waiting(true);
-    await (navigator.onLine ? delay(backoff(attempts), signal) : online(signal));
+    if (await pause(navigator.onLine ? backoff(attempts) : undefined, signal)) {
+      attempts = 0;
+    }
   }
+}
+
+/**
+ * The moments at which the network, or the page, comes back: a connection from before may be dead without a word,
+ * and a wait for the next try has lost its reason.
+ */
+function onReturn(listener: () => void, signal: AbortSignal): void {
+  addEventListener('online', listener, { signal });
+  addEventListener('pageshow', (event) => event.persisted && listener(), { signal });
+}
+
+/** One connection: it ends with the whole (`signal`), with itself, or because the network has come back since. */
+function openConnection(signal: AbortSignal) {
+  const controller = new AbortController();
+  let outlived = false;
+  const abort = () => controller.abort(signal.reason);
+  signal.addEventListener('abort', abort, { signal: controller.signal });
+  onReturn(() => {
+    outlived = true;
+    controller.abort(new ApiError('network'));
+  }, controller.signal);
+  return {
+    signal: controller.signal,
+    outlived: () => outlived,
+    close: () => controller.abort(),
+  };
 }
 
 /** Exponential with full jitter in its upper half, so that a restarted server is not stormed. */
@@ -126,19 +162,15 @@ function withinSilenceLimit<Value>(work: Promise<Value>, signal: AbortSignal): P
   });
 }
 
-function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-}
-
-function online(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    addEventListener('online', () => resolve(), { once: true, signal });
-    signal.addEventListener('abort', () => resolve());
-  });
+/** Without a time it waits for the network alone. True if the network, or the page, came back. */
+function pause(milliseconds: number | undefined, signal: AbortSignal): Promise<boolean> {
+  const waiting = new AbortController();
+  return new Promise<boolean>((resolve) => {
+    if (milliseconds !== undefined) {
+      const timer = setTimeout(() => resolve(false), milliseconds);
+      waiting.signal.addEventListener('abort', () => clearTimeout(timer));
+    }
+    signal.addEventListener('abort', () => resolve(false), { signal: waiting.signal });
+    onReturn(() => resolve(true), waiting.signal);
+  }).finally(() => waiting.abort());
 }
