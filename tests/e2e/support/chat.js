@@ -71,5 +71,6 @@ export function partsOf(frame) {
     retry: frame.locator('.notice button'),
     announcement: frame.locator('.conversation > [role=status]'),
     actions: frame.locator('.actions'),
+    stopped: frame.locator('.stopped'),
   };
 }

@@ -29,7 +29,12 @@ beforeEach(() => {
     },
   };
   session = { resume: vi.fn(), startAnew: vi.fn(), remember: vi.fn(), id: vi.fn(), call: vi.fn() };
-  turns = { ask: vi.fn(async () => answer()), follow: vi.fn(async () => null), history: vi.fn() };
+  turns = {
+    ask: vi.fn(async () => answer()),
+    follow: vi.fn(async () => null),
+    stop: vi.fn(async () => {}),
+    history: vi.fn(),
+  };
 });
 
 const create = () => createChat(session, turns, host);
@@ -102,6 +107,52 @@ test('an interrupted answer keeps its text when the question is asked again', as
   const [turn] = chat.state().turns;
   await (turn && chat.retry(turn));
   expect(chat.state().turns.map(({ text }) => text)).toEqual(['half', 'Jay.']);
+});
+
+/** An answer whose stream the test writes itself. */
+function openAnswer() {
+  let write: (event: object) => void = () => {};
+  let count = 0;
+  const body = new ReadableStream({
+    start(controller) {
+      write = (event) =>
+        controller.enqueue(
+          new TextEncoder().encode(`id: 0000000e-1-${count++}\ndata: ${JSON.stringify(event)}\n\n`),
+        );
+    },
+  });
+  turns.ask.mockResolvedValueOnce(new Response(body));
+  return { write: (event: object) => write(event) };
+}
+
+test('a running answer is stopped, and its text stands', async () => {
+  const { write } = openAnswer();
+  const chat = create();
+  void chat.ask('Which lamp?');
+  await vi.waitFor(() => expect(turns.ask).toHaveBeenCalled());
+  write(begin);
+  write({ type: 'item', content: 'half' });
+  await vi.waitFor(() => expect(chat.state().turns).toMatchObject([{ text: 'half' }]));
+  await chat.stop();
+  expect(turns.stop).toHaveBeenCalledTimes(1);
+  write({ type: 'end', state: 'stopped' });
+  await settled(chat, 'stopped');
+  expect(chat.state().turns).toMatchObject([{ text: 'half' }]);
+});
+
+test('what is stopped before it has begun is stopped as soon as it has', async () => {
+  const { write } = openAnswer();
+  const chat = create();
+  void chat.ask('Which lamp?');
+  await vi.waitFor(() => expect(turns.ask).toHaveBeenCalled());
+  await chat.stop();
+  expect(turns.stop).not.toHaveBeenCalled();
+  write(begin);
+  await vi.waitFor(() => expect(turns.stop).toHaveBeenCalledTimes(1));
+  write({ type: 'end', state: 'stopped' });
+  await settled(chat, 'stopped');
+  await chat.ask('And now?');
+  expect(turns.stop).toHaveBeenCalledTimes(1);
 });
 
 test('one question at a time', async () => {

@@ -22,6 +22,7 @@ export interface Chat {
   subscribe(listener: () => void): () => void;
   open(): Promise<void>;
   ask(question: string): Promise<void>;
+  stop(): Promise<void>;
   retry(turn: Turn): Promise<void>;
   startAnew(): void;
   loadEarlier(): Promise<void>;
@@ -35,6 +36,9 @@ export function createChat(session: Session, turns: Turns, host: Host): Chat {
   /** Ends the stream that is on the screen; the turn itself belongs to the server and goes on. */
   let leave = new AbortController();
   let opened: Promise<void> | undefined;
+  /** Whether the running turn is known to the server, and whether the visitor has heard enough of it. */
+  let begun = true;
+  let stopWanted = false;
 
   const apply = (action: Change) => {
     state = change(state, action);
@@ -84,6 +88,10 @@ export function createChat(session: Session, turns: Turns, host: Host): Chat {
         event(event) {
           if (event.type === 'begin') {
             session.remember();
+            begun = true;
+            if (stopWanted) {
+              void stop();
+            }
           }
           apply({ type: 'event', key, event, at: Date.now() });
         },
@@ -107,7 +115,18 @@ export function createChat(session: Session, turns: Turns, host: Host): Chat {
     }
   }
 
+  async function stop(): Promise<void> {
+    // Before its `begin` the server knows nothing to stop; then it is stopped as soon as it has begun.
+    stopWanted = !begun;
+    if (begun) {
+      // The button is still there: whoever means it presses again.
+      await turns.stop().catch(() => {});
+    }
+  }
+
   async function send(key: string, question: string): Promise<void> {
+    begun = false;
+    stopWanted = false;
     apply({ type: 'asked', key, question });
     await run(key, { start: (signal) => turns.ask(question, key, signal), resume: turns.follow });
   }
@@ -128,6 +147,7 @@ export function createChat(session: Session, turns: Turns, host: Host): Chat {
         await send(newMessageId(), question);
       }
     },
+    stop,
     async retry(turn) {
       // Not asked on this page, so its idempotency key is not known here: follow it once more.
       if (turn.state === 'refused' && turn.key === turn.turnId) {

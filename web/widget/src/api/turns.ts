@@ -11,6 +11,8 @@ export interface Turns {
   ask(message: string, id: string, signal: AbortSignal): Promise<Response>;
   /** The rest of a turn after an event; null if there is nothing more to say. */
   follow(lastEventId: string, signal: AbortSignal): Promise<Response | null>;
+  /** Ends the running answer; its stream then ends as `stopped`. */
+  stop(): Promise<void>;
   history(before?: string): Promise<HistoryPage>;
 }
 
@@ -24,6 +26,9 @@ export function createTurns(session: Session, host: Host): Turns {
       const path = `chat/stream/${encodeURIComponent(await session.id())}`;
       const response = await session.call(path, { headers: { 'Last-Event-ID': lastEventId }, signal });
       return response.status === 204 ? null : response;
+    },
+    async stop() {
+      await session.call('chat/stop', { body: {} });
     },
     async history(before) {
       const query = new URLSearchParams({ limit: `${PAGE_SIZE}`, ...(before && { before }) });

@@ -9,6 +9,7 @@ export const en = {
   greeting: 'Hello. What are you looking for?',
   placeholder: 'Ask anything',
   send: 'Send',
+  stop: 'Stop the answer',
   new_conversation: 'New conversation',
   close: 'Close',
   conversation: 'Conversation',

@@ -9,6 +9,7 @@ export const ru: Dictionary = {
   greeting: 'Здравствуйте. Что вы ищете?',
   placeholder: 'Спросите о чём угодно',
   send: 'Отправить',
+  stop: 'Остановить ответ',
   new_conversation: 'Новый диалог',
   close: 'Закрыть',
   conversation: 'Диалог',

@@ -14,6 +14,7 @@ const drawings = {
   open: 'M7 17 17 7M9 7h8v8',
   retry: 'M19.5 12a7.5 7.5 0 1 1-2.3-5.4L19.5 9M19.5 4.5V9H15',
   send: 'M12 19V5m-6 6 6-6 6 6',
+  stop: 'M8.5 6h7A2.5 2.5 0 0 1 18 8.5v7a2.5 2.5 0 0 1-2.5 2.5h-7A2.5 2.5 0 0 1 6 15.5v-7A2.5 2.5 0 0 1 8.5 6Z',
 } as const;
 
 export type IconName = keyof typeof drawings;

@@ -11,9 +11,10 @@ interface Props {
   /** An answer is on its way; what is typed waits for its end. */
   answering: boolean;
   onAsk: (question: string) => void;
+  onStop: () => void;
 }
 
-export function Composer({ field, placeholder, maxChars, answering, onAsk }: Props) {
+export function Composer({ field, placeholder, maxChars, answering, onAsk, onStop }: Props) {
   const { say } = useWords();
   const [text, setText] = useState('');
   const question = text.trim();
@@ -64,8 +65,15 @@ export function Composer({ field, placeholder, maxChars, answering, onAsk }: Pro
           }
         }}
       />
-      <button type="submit" class="send" aria-label={say('send')} aria-disabled={!ready}>
-        <Icon name="send" size={20} />
+      {/* One button for both, so that the focus stays where it is when the answer ends. */}
+      <button
+        type={answering ? 'button' : 'submit'}
+        class={answering ? 'send stop' : 'send'}
+        aria-label={say(answering ? 'stop' : 'send')}
+        aria-disabled={!answering && !ready}
+        onClick={answering ? onStop : undefined}
+      >
+        <Icon name={answering ? 'stop' : 'send'} size={20} />
       </button>
       {excess > 0 && (
         <p class="composer-problem" id="composer-problem" role="status">

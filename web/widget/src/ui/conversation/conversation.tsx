@@ -30,7 +30,7 @@ export function ConversationView({ state, chat, opening, onScrolled }: Props) {
   const { turns } = state;
   const announce = (turn: Turn, text: string) => {
     if (turn.live) {
-      setAnnouncement(text);
+      setAnnouncement(turn.state === 'stopped' ? say('stopped') : text);
     }
   };
   return (

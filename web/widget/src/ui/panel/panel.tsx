@@ -98,6 +98,7 @@ export function Panel({ chat, host, config, greeting, placeholder }: Props) {
           maxChars={config.max_message_chars}
           answering={isAnswering(state)}
           onAsk={ask}
+          onStop={() => void chat.stop()}
         />
         <p class="disclosure">
           <span class="disclosure-long">{say('disclosure')}</span>
