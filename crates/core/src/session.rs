@@ -34,9 +34,9 @@ pub struct SessionOptions {
 /// The sessions of all sites.
 #[derive(Debug)]
 pub struct Sessions {
-    pub store: Arc<dyn Store>,
-    pub clock: Arc<dyn Clock>,
-    pub ids: Arc<dyn Ids>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
     keys: Arc<KeyRing>,
     resume_key: Key,
     options: SessionOptions,
