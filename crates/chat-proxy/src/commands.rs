@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
+use crate::descriptors::grow_table;
 
 /// Reads the command line and does what it says.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
@@ -44,7 +45,9 @@ fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
+/// One thread is enough here: visitors are served on threads of their own (`shards.rs`).
 fn block_on(future: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    grow_table()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("the runtime could not be started")?.block_on(future)
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::compose::App;
+use crate::shards::Shards;
 
 /// How long turns that were told to stop may take to be recorded.
 const RECORD_TIME: Duration = Duration::from_secs(5);
@@ -43,7 +44,7 @@ pub(crate) async fn run(app: App, listeners: Listeners, metrics: PrometheusHandl
         census: app.census.clone(),
         bounds: listeners.bounds,
     };
-    let public = tasks.spawn(serve(listeners.public, public, closing.clone()));
+    let shards = Shards::start(listeners.public, public, &closing, FAREWELL_TIME)?;
     if let Some(listener) = listeners.operations {
         let options = ListenerOptions {
             router: chat_proxy_server::operations_router(app.state.clone()),
@@ -70,15 +71,14 @@ pub(crate) async fn run(app: App, listeners: Listeners, metrics: PrometheusHandl
     app.lifecycle.stop();
     within(RECORD_TIME, app.lifecycle.turns().wait(), "turns").await;
     closing.cancel();
-    if let Ok(connections) = public.await {
-        within(FAREWELL_TIME, connections.wait(), "connections").await;
-    }
+    shards.end().await;
     app.store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn within(limit: Duration, wait: impl Future<Output = ()>, what: &str) {
+/// Waits for something to end, but no longer than that.
+pub(crate) async fn within(limit: Duration, wait: impl Future<Output = ()>, what: &str) {
     if timeout(limit, wait).await.is_err() {
         tracing::warn!("some {what} did not end in time");
     }

@@ -8,6 +8,7 @@ mod compose;
 mod config;
 mod descriptors;
 mod lifecycle;
+mod shards;
 mod system;
 mod telemetry;
 

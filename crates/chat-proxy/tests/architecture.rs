@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
 
 /// Libraries that belong to a subject, and the crates that own it. What tests use is their own affair.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("sqlx", &["chat-proxy-store"]),
+    ("rusqlite", &["chat-proxy-store"]),
     ("axum", &["chat-proxy-server", "chat-proxy"]),
     ("axum-extra", &["chat-proxy-server"]),
     ("tower-http", &["chat-proxy-server"]),
@@ -61,8 +61,7 @@ const PLACES: &[(&str, &str)] = &[
     ("env::var", "crates/chat-proxy/src/config/sources.rs"),
     ("hyper_util::client", "crates/upstream/src/"),
     ("hyper::client", "crates/upstream/src/"),
-    ("sqlx::sqlite", "crates/store/src/sql/db.rs"),
-    ("sqlx::postgres", "crates/store/src/sql/db.rs"),
+    ("rusqlite::", "crates/store/src/sql/db.rs"),
 ];
 
 /// Longer files hold two concepts.

@@ -338,8 +338,9 @@ impl Turns {
         self.0.tickets.redeem(ticket, is_return)
     }
 
-    /// Forgets logs and tickets whose time is over. Call it now and then.
+    /// Forgets logs, tickets and connections to agents whose time is over. Call it now and then.
     pub fn forget_ended(&self) {
+        self.0.upstream.forget_idle();
         self.0.replays.forget_ended();
         self.0.tickets.forget_ended();
     }

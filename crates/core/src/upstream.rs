@@ -30,6 +30,9 @@ pub trait Upstream: Send + Sync + fmt::Debug {
 
     /// How the agent of a site has been doing lately, without asking it.
     fn health(&self, site: &SiteId) -> Health;
+
+    /// Closes connections that have waited too long for a question. Call it now and then.
+    fn forget_idle(&self) {}
 }
 
 /// The answer to one question while it arrives.

@@ -57,6 +57,28 @@ pub struct ListenerOptions {
     pub bounds: ConnectionBounds,
 }
 
+/// What is served and who gets in: shared by every loop that accepts for it, so that the bounds hold for all of them
+/// together.
+#[derive(Debug)]
+pub struct Entrance {
+    router: Router,
+    census: Arc<Census>,
+    admission: Arc<Admission>,
+    refusals: Arc<Semaphore>,
+}
+
+impl Entrance {
+    /// Nobody is inside yet.
+    pub fn new(options: ListenerOptions) -> Self {
+        Self {
+            router: options.router,
+            census: options.census,
+            admission: Admission::new(options.bounds),
+            refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
+        }
+    }
+}
+
 /// Serves until `closing`, then lets every connection finish what it is doing. The returned tracker is empty when all
 /// of them have.
 pub async fn serve(
@@ -64,9 +86,16 @@ pub async fn serve(
     options: ListenerOptions,
     closing: CancellationToken,
 ) -> TaskTracker {
+    accept(listener, Arc::new(Entrance::new(options)), closing).await
+}
+
+/// The same for one of several loops. What it accepts stays on the runtime that it runs on.
+pub async fn accept(
+    listener: TcpListener,
+    entrance: Arc<Entrance>,
+    closing: CancellationToken,
+) -> TaskTracker {
     let connections = TaskTracker::new();
-    let admission = Admission::new(options.bounds);
-    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -77,14 +106,14 @@ pub async fn serve(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        if let Some(place) = admission.admit(peer.ip()) {
-            let open = options.census.open_connection();
-            let connection = connection(stream, peer, options.router.clone(), closing.clone());
+        if let Some(place) = entrance.admission.admit(peer.ip()) {
+            let open = entrance.census.open_connection();
+            let connection = connection(stream, peer, entrance.router.clone(), closing.clone());
             connections.spawn(async move {
                 connection.await;
                 drop((open, place));
             });
-        } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+        } else if let Ok(permit) = Arc::clone(&entrance.refusals).try_acquire_owned() {
             connections.spawn(async move {
                 // Whether the client hears of it is up to the client.
                 let _ = timeout(REFUSAL_TIMEOUT, refuse(stream)).await;

@@ -78,9 +78,9 @@ pub enum OpenError {
     /// The file can be read but not written.
     #[error("{} is read-only: make it, its -wal and -shm files and its folder writable for this user", path.display())]
     ReadOnly { path: PathBuf },
-    /// The schema could not be brought up to date.
-    #[error("the schema of {} could not be brought up to date: restore a backup, or run the release it came from", path.display())]
-    Migration { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    /// The system grants no thread for the writer.
+    #[error("the thread that writes to the store cannot be started: raise the limit of threads or of memory")]
+    NoThread { source: std::io::Error },
     /// Anything else: the disk is full, another process holds the file.
     #[error("{} cannot be opened: see the cause, and check that the disk has room and no other process holds it", path.display())]
     Unavailable { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },

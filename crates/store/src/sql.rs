@@ -33,11 +33,14 @@ const WRITE_CHECK: &str = include_str!("../sql/store/write_check.sql");
 /// Opens the file at `path`; makes it if there is none.
 pub(crate) async fn open_sqlite(path: PathBuf) -> Result<SqlStore, OpenError> {
     let lock = file::lock(&path)?;
-    let writer = file::open_writer(&path).await?;
+    let (writer, readers) = (db::writer_options(&path), db::read_pool(db::reader_options(&path)));
+    let opening = tokio::task::spawn_blocking(move || file::open_writer(&path));
+    // Only a panic in it fails to give a result.
+    let connection = opening.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
     Ok(SqlStore {
         lock: Mutex::new(Some(lock)),
-        writes: WriteQueue::start(writer, db::writer_options(&path)),
-        readers: db::read_pool(db::reader_options(&path)),
+        writes: WriteQueue::start(connection, writer).map_err(|source| OpenError::NoThread { source })?,
+        readers,
     })
 }
 

@@ -7,8 +7,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use chat_proxy_store::{Mode, OpenError, StoreOptions, contract, open};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
 fn folder() -> (TempDir, PathBuf) {
@@ -22,11 +20,10 @@ fn at(path: &Path) -> StoreOptions {
 }
 
 /// Runs statements on a file as another program would.
-async fn run(path: &Path, sql: &'static str) {
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
-    let mut connection = options.connect().await.unwrap();
-    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+fn run(path: &Path, sql: &str) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.execute_batch(sql).unwrap();
+    connection.close().unwrap();
 }
 
 /// A file of ours with a conversation in it.
@@ -84,16 +81,16 @@ async fn a_file_belongs_to_one_process_at_a_time() {
 #[tokio::test]
 async fn a_database_of_another_program_is_refused() {
     let (_folder, path) = folder();
-    run(&path, "CREATE TABLE sessions (id); INSERT INTO sessions VALUES (1)").await;
+    run(&path, "CREATE TABLE sessions (id); INSERT INTO sessions VALUES (1)");
     assert!(matches!(refusal(&path).await, OpenError::Foreign { application_id: 0, .. }));
 
-    let (_folder, path) = folder_with_application_id().await;
+    let (_folder, path) = folder_with_application_id();
     assert!(matches!(refusal(&path).await, OpenError::Foreign { application_id: 7, .. }));
 }
 
-async fn folder_with_application_id() -> (TempDir, PathBuf) {
+fn folder_with_application_id() -> (TempDir, PathBuf) {
     let (folder, path) = folder();
-    run(&path, "PRAGMA application_id = 7").await;
+    run(&path, "PRAGMA application_id = 7");
     (folder, path)
 }
 
@@ -108,17 +105,9 @@ async fn a_file_that_is_no_database_is_refused() {
 async fn the_schema_of_a_newer_release_is_refused() {
     let (_folder, path) = folder();
     make_ours(&path).await;
-    run(&path, "PRAGMA user_version = 99").await;
+    run(&path, "PRAGMA user_version = 99");
     let error = refusal(&path).await;
     assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_schema_that_was_tampered_with_is_refused() {
-    let (_folder, path) = folder();
-    make_ours(&path).await;
-    run(&path, "UPDATE _sqlx_migrations SET checksum = x'00'").await;
-    assert!(matches!(open(at(&path)).await, Err(OpenError::Migration { .. })));
 }
 
 #[tokio::test]
@@ -162,7 +151,7 @@ async fn a_folder_that_cannot_be_made_is_named() {
 async fn a_first_start_that_was_cut_off_is_taken_up() {
     for left_behind in ["PRAGMA journal_mode = wal", "PRAGMA application_id = 1130909816"] {
         let (_folder, path) = folder();
-        run(&path, left_behind).await;
+        run(&path, left_behind);
         open(at(&path)).await.unwrap().store.check().await.unwrap();
     }
     let (_folder, path) = folder();

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use chat_proxy_core::store::{NewTurn, Store};
 use chat_proxy_core::turn::TurnState;
 use chat_proxy_store::{Mode, StoreOptions, contract, open};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Row};
 use tempfile::TempDir;
 
 async fn open_in(folder: &TempDir) -> Arc<dyn Store> {
@@ -48,19 +46,15 @@ async fn every_ended_turn_leaves_one_usage_event() {
     store.record_answer(contract::ended(&answered, "again", TurnState::Stopped)).await.unwrap();
     store.close().await;
 
-    let mut connection =
-        SqliteConnectOptions::new().filename(folder.path().join("chat.db")).connect().await.unwrap();
-    let rows =
-        sqlx::query("SELECT * FROM usage_events ORDER BY outcome").fetch_all(&mut connection).await.unwrap();
+    let connection = rusqlite::Connection::open(folder.path().join("chat.db")).unwrap();
     let figures = ["message_chars", "answer_chars", "deltas", "first_piece_ms", "duration_ms"];
-    let events: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            let words: [Option<String>; 3] = ["turn_id", "outcome", "code"].map(|column| row.get(column));
-            let numbers: [Option<i64>; 5] = figures.map(|column| row.get(column));
-            (words, numbers)
-        })
-        .collect();
+    let mut statement = connection.prepare("SELECT * FROM usage_events ORDER BY outcome").unwrap();
+    let events = statement.query_map([], |row| {
+        let words: [Option<String>; 3] = ["turn_id", "outcome", "code"].map(|column| row.get_unwrap(column));
+        let numbers: [Option<i64>; 5] = figures.map(|column| row.get_unwrap(column));
+        Ok((words, numbers))
+    });
+    let events: Vec<_> = events.unwrap().collect::<Result<_, _>>().unwrap();
     let words = |turn: &NewTurn, outcome: &str, code: Option<&str>| {
         [Some(turn.id.to_string()), Some(outcome.to_owned()), code.map(str::to_owned)]
     };

@@ -6,8 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use chat_proxy_store::{Mode, StoreOptions, open};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
 const CRATE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -38,11 +36,11 @@ async fn no_statement_reads_a_whole_table_or_sorts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let store = open(StoreOptions { mode: Mode::Sqlite { path: path.clone() } }).await.unwrap().store;
-    let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
     for (name, sql) in statements() {
-        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-        let plan = sqlx::query(explain).fetch_all(&mut connection).await.unwrap();
-        let steps: Vec<String> = plan.iter().map(|step| step.get("detail")).collect();
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = plan.raw_query().mapped(|step| step.get("detail"));
+        let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
         let reads = !sql.contains("INSERT INTO");
         assert!(!reads || !steps.is_empty(), "{name} has no plan");
         for step in &steps {

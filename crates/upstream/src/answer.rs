@@ -4,20 +4,20 @@
 //! task, takes no lock and sets no timer per piece.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use chat_proxy_core::turn::event::{AnswerStatus, Attachment};
 use chat_proxy_core::upstream::{AnswerEnd, AnswerEvent, AnswerStream};
-use http_body::Body;
-use hyper::body::Incoming;
 use n8n_stream::{Activity, AnswerState, Decoder, Ending};
 use tokio::time::{Instant, Sleep};
 
 use crate::clocks::{Clocks, Limit};
 use crate::failure::{Stop, answer_failure};
 use crate::guard::Guard;
+use crate::http1::{Body, Received};
 use crate::report::Report;
 use crate::site::Site;
 
@@ -26,7 +26,7 @@ const READ_BYTES_PER_POLL: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct N8nAnswer {
-    body: Incoming,
+    body: Body,
     decoder: Decoder,
     /// Empty between calls; kept for its room.
     decoded: Vec<n8n_stream::AnswerEvent>,
@@ -38,13 +38,7 @@ pub(crate) struct N8nAnswer {
 }
 
 impl N8nAnswer {
-    pub(crate) fn new(
-        site: &Arc<Site>,
-        body: Incoming,
-        guard: Guard,
-        asked_at: Instant,
-        report: Report,
-    ) -> Self {
+    pub(crate) fn new(site: &Arc<Site>, body: Body, guard: Guard, asked_at: Instant, report: Report) -> Self {
         let clocks = Clocks::new(site.timeouts, asked_at, Instant::now());
         let timer = Box::pin(tokio::time::sleep_until(clocks.next().0));
         Self {
@@ -61,22 +55,26 @@ impl N8nAnswer {
 
     /// Reads what is there. `Pending`: no more for now, and the task is woken when there is.
     fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Read> {
+        let Self { body, decoder, decoded, clocks, ends_when_settled, .. } = self;
         let mut read = 0;
         while read < READ_BYTES_PER_POLL {
-            match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
-                None => return Poll::Ready(Read::End(Stop::Ended, Ending::Complete)),
-                Some(Err(_)) => return Poll::Ready(Read::End(Stop::Cut, Ending::Cut)),
-                Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else { continue };
-                    read += data.len();
-                    let is_readable = self.decoder.push(&data, &mut self.decoded).is_ok();
-                    self.clocks.note(Instant::now(), self.decoder.signs());
-                    if !is_readable {
-                        return Poll::Ready(Read::End(Stop::Ended, Ending::Abandoned));
-                    }
-                    if self.ends_when_settled && self.decoder.is_settled() {
-                        return Poll::Ready(Read::End(Stop::Ended, Ending::Complete));
-                    }
+            let mut ended = None;
+            let received = body.poll_read(context, |content| {
+                if decoder.push(content, decoded).is_err() {
+                    ended = Some(Ending::Abandoned);
+                } else if *ends_when_settled && decoder.is_settled() {
+                    ended = Some(Ending::Complete);
+                }
+                if ended.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            let received = std::task::ready!(received);
+            clocks.note(Instant::now(), decoder.signs());
+            match (ended, received) {
+                (Some(ending), _) => return Poll::Ready(Read::End(Stop::Ended, ending)),
+                (None, Received::More(bytes)) => read += bytes,
+                (None, Received::Cut) => return Poll::Ready(Read::End(Stop::Cut, Ending::Cut)),
+                (None, Received::End | Received::Enough) => {
+                    return Poll::Ready(Read::End(Stop::Ended, Ending::Complete));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The way to a webhook: name, TCP and TLS within one limit, HTTP/1.1, nothing in between.
 //!
-//! hyper's own client is used bare: it knows no redirect, no `Referer` and no proxy from the environment, so none of
-//! them can carry the webhook's address or a key to somebody else.
+//! Nothing here knows a redirect, a `Referer` or a proxy from the environment, so none of them can carry the webhook's
+//! address or a key to somebody else.
 
 use std::error::Error;
 use std::future::Future;
@@ -12,48 +12,28 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Uri;
-use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
-use tower::Service;
+use tokio::time::timeout;
+use tower::{Service, ServiceExt};
 
-/// n8n closes an idle connection after 5 s; ours must be gone before that, or a question meets a closing socket.
-const IDLE_LIMIT: Duration = Duration::from_secs(4);
+use crate::http1::Wire;
 
-/// Connections that wait for the next question, per site.
-const MAX_IDLE_CONNECTIONS: usize = 64;
-
-/// The most that is read ahead of a connection, and the longest response head.
-const READ_BUFFER_BYTES: usize = 64 * 1024;
-
-/// The most headers a response may have.
-const MAX_RESPONSE_HEADERS: usize = 100;
-
-pub(crate) type HttpClient = Client<BoundedConnector, Full<Bytes>>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A client for one site.
-pub(crate) fn client(tls: ClientConfig, connect_limit: Duration) -> HttpClient {
+/// The way to one site's webhook.
+pub(crate) fn connector(tls: ClientConfig, limit: Duration) -> BoundedConnector {
     let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(connect_limit));
+    tcp.set_connect_timeout(Some(limit));
     let inner =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_LIMIT)
-        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
-        .http1_max_buf_size(READ_BUFFER_BYTES)
-        .http1_max_headers(MAX_RESPONSE_HEADERS)
-        .build(BoundedConnector { inner, limit: connect_limit })
+    BoundedConnector { inner, limit }
 }
 
 /// TLS that believes the system's certificates, or Mozilla's where the system has none.
@@ -80,7 +60,7 @@ pub(crate) enum SendFailure {
     Tls,
     /// Any other way in which there is no connection.
     Connect,
-    /// The pooled connection closed before a byte of the question was written, again and again.
+    /// The connection closed before a byte of the question was written.
     Unsent,
     /// What came back is not HTTP.
     NotHttp,
@@ -89,40 +69,23 @@ pub(crate) enum SendFailure {
 }
 
 impl SendFailure {
-    pub(crate) fn of(error: &legacy::Error) -> Self {
-        if error.is_connect() {
-            return find_cause(error, connect_cause).unwrap_or(Self::Connect);
+    /// The first link in the chain of causes that says something.
+    fn to_connect(error: &BoxError) -> Self {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&**error);
+        while let Some(current) = cause {
+            if let Some(found) = connect_cause(current) {
+                return found;
+            }
+            cause = current.source();
         }
-        // hyper cancels a request only as long as nothing of it was written.
-        let hyper_cause = |cause: &(dyn Error + 'static)| match cause.downcast_ref::<hyper::Error>()? {
-            error if error.is_parse() => Some(Self::NotHttp),
-            error if error.is_canceled() => Some(Self::Unsent),
-            _ => Some(Self::Closed),
-        };
-        find_cause(error, hyper_cause).unwrap_or(Self::Closed)
+        Self::Connect
     }
-}
-
-/// The first link in the chain of causes that says something.
-fn find_cause<T>(error: &legacy::Error, look: impl Fn(&(dyn Error + 'static)) -> Option<T>) -> Option<T> {
-    let mut cause = error.source();
-    while let Some(current) = cause {
-        let found = look(current);
-        if found.is_some() {
-            return found;
-        }
-        cause = current.source();
-    }
-    None
 }
 
 /// What one link in the chain of causes says about the stage, if anything.
 fn connect_cause(cause: &(dyn Error + 'static)) -> Option<SendFailure> {
     if cause.is::<DnsFailure>() {
         return Some(SendFailure::Dns);
-    }
-    if cause.is::<ConnectTimedOut>() {
-        return Some(SendFailure::ConnectTimeout);
     }
     if cause.is::<rustls::Error>() {
         return Some(SendFailure::Tls);
@@ -148,24 +111,14 @@ pub(crate) struct BoundedConnector {
     limit: Duration,
 }
 
-impl Service<Uri> for BoundedConnector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = tokio::time::timeout(self.limit, self.inner.call(uri));
-        Box::pin(async move { connecting.await.unwrap_or_else(|_| Err(ConnectTimedOut.into())) })
+impl BoundedConnector {
+    /// A connection to the host of `uri`.
+    pub(crate) async fn connect(&self, uri: Uri) -> Result<Wire, SendFailure> {
+        let connecting = timeout(self.limit, self.inner.clone().oneshot(uri)).await;
+        let connected = connecting.map_err(|_| SendFailure::ConnectTimeout)?;
+        connected.map(TokioIo::new).map_err(|error| SendFailure::to_connect(&error))
     }
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("no connection in time")]
-struct ConnectTimedOut;
 
 /// The system's resolver, whose failures can be told from others.
 #[derive(Clone, Debug)]

@@ -2,6 +2,9 @@
 //!
 //! A redirect is never followed: its target would get the question, the token and perhaps a key.
 
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use chat_proxy_core::Code;
@@ -9,11 +12,10 @@ use chat_proxy_core::clock::Timestamp;
 use chat_proxy_core::upstream::UpstreamError;
 use http::header::{self, HeaderMap};
 use http::{Response, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use crate::auth::Auth;
 use crate::failure::failure;
+use crate::http1::{Body, Received};
 
 /// How much of a refusal's body is looked at, and how long. Only fixed phrases are recognized in it; none of it goes
 /// anywhere.
@@ -38,11 +40,7 @@ impl From<UpstreamError> for Refusal {
 }
 
 /// The body of the answer, if there is one.
-pub(crate) async fn judge(
-    response: Response<Incoming>,
-    auth: &Auth,
-    now: Timestamp,
-) -> Result<Incoming, Refusal> {
+pub(crate) async fn judge(response: Response<Body>, auth: &Auth, now: Timestamp) -> Result<Body, Refusal> {
     let status = response.status();
     if status.is_success() {
         return if is_encoded(response.headers()) { Err(encoded().into()) } else { Ok(response.into_body()) };
@@ -155,19 +153,20 @@ fn denied(class: &'static str, text: &str, auth: &Auth) -> UpstreamError {
 }
 
 /// The beginning of a refusal's body, as far as it comes in time.
-async fn refusal_text(mut body: Incoming) -> String {
+async fn refusal_text(mut body: Body) -> String {
     let mut text = Vec::new();
-    let reading = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            if let Ok(data) = frame.into_data() {
+    let reading = poll_fn(|context| {
+        loop {
+            let received = body.poll_read(context, |content| {
                 let room = REFUSAL_BYTES - text.len();
-                text.extend_from_slice(&data[..data.len().min(room)]);
-            }
-            if text.len() == REFUSAL_BYTES {
-                break;
+                text.extend_from_slice(&content[..content.len().min(room)]);
+                if text.len() == REFUSAL_BYTES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            if !matches!(ready!(received), Received::More(_)) {
+                return Poll::Ready(());
             }
         }
-    };
+    });
     // What has come by then is enough.
     let _ = tokio::time::timeout(REFUSAL_LIMIT, reading).await;
     String::from_utf8_lossy(&text).into_owned()

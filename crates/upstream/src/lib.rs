@@ -14,6 +14,7 @@ mod failure;
 mod guard;
 mod head;
 mod health;
+mod http1;
 mod n8n;
 mod options;
 mod report;

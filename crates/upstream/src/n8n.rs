@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use chat_proxy_core::keys::{Key, KeyRing};
 use chat_proxy_core::upstream::{AnswerStream, Health, Question, Upstream, UpstreamError};
 use chat_proxy_core::{Clock, Ids, SiteId};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::answer::N8nAnswer;
@@ -18,6 +17,7 @@ use crate::connector::{self, SendFailure};
 use crate::failure;
 use crate::guard::Guard;
 use crate::head;
+use crate::http1::{self, Body};
 use crate::options::{OptionsError, UpstreamOptions};
 use crate::report::Report;
 use crate::site::Site;
@@ -87,18 +87,17 @@ impl N8n {
         site: &Site,
         question: &Question,
         asked_at: Instant,
-    ) -> Result<(Incoming, Guard), UpstreamError> {
+    ) -> Result<(Body, Guard), UpstreamError> {
         let mut tries = 0;
         loop {
             let signed = self.signer.sign(question).map_err(|error| failure::unsigned(&error))?;
             let guard = Guard::new(site.guarded.clone(), signed.token.clone(), &question.visitor.origin);
-            let (error, pause) = match site.client.request(site.request(signed)).await {
+            let (error, pause) = match http1::send(&site.connector, &site.idle, &site.request(signed)).await {
                 Ok(response) => match head::judge(response, &site.auth, self.signer.clock.now()).await {
                     Ok(body) => return Ok((body, guard)),
                     Err(refusal) => (refusal.error, refusal.is_starting.then_some(STARTING_PAUSE)),
                 },
-                Err(error) => {
-                    let cause = SendFailure::of(&error);
+                Err(cause) => {
                     let is_unsent = matches!(cause, SendFailure::Refused | SendFailure::Unsent);
                     (cause.into(), is_unsent.then_some(UNSENT_PAUSE))
                 }
@@ -141,5 +140,10 @@ impl Upstream for N8n {
 
     fn health(&self, site: &SiteId) -> Health {
         self.sites.get(site).map_or(Health::Down, |site| site.record.health())
+    }
+    fn forget_idle(&self) {
+        for site in self.sites.values() {
+            site.idle.forget_old();
+        }
     }
 }

@@ -6,16 +6,16 @@ use bytes::Bytes;
 use chat_proxy_core::SiteId;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Uri};
-use http_body_util::Full;
 use n8n_stream::DecoderOptions;
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::auth::Auth;
 use crate::breaker::Breaker;
-use crate::connector::{self, HttpClient};
+use crate::connector::{self, BoundedConnector};
 use crate::guard::Guarded;
 use crate::health::Record;
+use crate::http1::IdleConnections;
 use crate::options::{OptionsError, UpstreamAuth, UpstreamSite, UpstreamTimeouts};
 use crate::request::SignedQuestion;
 
@@ -28,7 +28,8 @@ const ACCEPT: HeaderValue =
 pub(crate) struct Site {
     pub(crate) id: SiteId,
     pub(crate) auth: Auth,
-    pub(crate) client: HttpClient,
+    pub(crate) connector: BoundedConnector,
+    pub(crate) idle: IdleConnections,
     pub(crate) timeouts: UpstreamTimeouts,
     pub(crate) decoder: DecoderOptions,
     pub(crate) single_part: bool,
@@ -65,7 +66,8 @@ impl Site {
         Ok(Self {
             id,
             auth,
-            client: connector::client(tls, times.connect),
+            connector: connector::connector(tls, times.connect),
+            idle: IdleConnections::default(),
             timeouts: times,
             secrets: secrets(&site),
             guarded: Guarded::of(&site),
@@ -82,8 +84,8 @@ impl Site {
     }
 
     /// The HTTP request for one try.
-    pub(crate) fn request(&self, question: SignedQuestion) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(question.body));
+    pub(crate) fn request(&self, question: SignedQuestion) -> Request<Bytes> {
+        let mut request = Request::new(question.body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.webhook.clone();
         let headers = request.headers_mut();

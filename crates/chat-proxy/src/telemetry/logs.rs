@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use crate::config::{LogFormat, LogSettings};
 
 /// Libraries say more than an operator wants at the level of our own lines.
-const QUIET: &str = "sqlx=warn,hyper=warn,hyper_util=warn,rustls=warn,h2=warn,mio=warn,tower=warn";
+const QUIET: &str = "hyper=warn,hyper_util=warn,rustls=warn,h2=warn,mio=warn,tower=warn";
 
 /// Starts logging. A second call in one process changes nothing.
 pub(crate) fn start(settings: LogSettings) {

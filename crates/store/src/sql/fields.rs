@@ -3,9 +3,8 @@
 use chat_proxy_core::keys::Digest;
 use chat_proxy_core::store::StoreError;
 use chat_proxy_core::{Timestamp, turn::TurnState};
-use sqlx::Row as _;
 
-use super::db::{self, Row};
+use super::db::{FromColumn, Row};
 
 pub(super) struct Fields<'row>(pub(super) &'row Row);
 
@@ -31,7 +30,7 @@ impl Fields<'_> {
     }
 
     pub(super) fn text(&self, column: &'static str) -> Result<String, StoreError> {
-        self.get(column)
+        self.get::<&str>(column).map(str::to_owned)
     }
 
     /// A text that must parse as `T`.
@@ -67,18 +66,15 @@ impl Fields<'_> {
         column: &'static str,
         key_column: &'static str,
     ) -> Result<Option<String>, StoreError> {
-        let Some(bytes) = self.get::<Option<Vec<u8>>>(column)? else { return Ok(None) };
+        let Some(bytes) = self.get::<Option<&[u8]>>(column)? else { return Ok(None) };
         if self.get::<i64>(key_column)? != NOT_SEALED {
             return Err(StoreError::Damaged(key_column));
         }
-        String::from_utf8(bytes).map(Some).map_err(|_| StoreError::Damaged(column))
+        String::from_utf8(bytes.to_owned()).map(Some).map_err(|_| StoreError::Damaged(column))
     }
 
-    fn get<'row, T>(&'row self, column: &'static str) -> Result<T, StoreError>
-    where
-        T: sqlx::Decode<'row, db::Driver> + sqlx::Type<db::Driver>,
-    {
-        self.0.try_get(column).map_err(db::failed)
+    fn get<'row, T: FromColumn<'row>>(&'row self, column: &'static str) -> Result<T, StoreError> {
+        self.0.get(column).ok_or(StoreError::Damaged(column))
     }
 }
 

@@ -5,9 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use sqlx::{ConnectOptions, Connection as _, Row as _};
-
-use super::db::{self, Complaint, Connection};
+use super::db::{self, Complaint, Connection, Error};
 use super::migrations;
 use crate::open::OpenError;
 
@@ -36,19 +34,16 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Makes or recognizes the file, brings its schema up to date and proves that it can be written.
-pub(super) async fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     create_if_missing(path)?;
-    let found = Header::read(path).await.map_err(|error| refused(path, error))?;
+    let found = Header::read(path).map_err(|error| refused(path, error))?;
     found.accept(path)?;
-    let mut writer = db::writer_options(path).connect().await.map_err(|error| refused(path, error))?;
+    let mut writer = db::writer_options(path).connect().map_err(|error| refused(path, error))?;
     if found.is_blank() {
-        mark_as_ours(&mut writer).await.map_err(|error| refused(path, error))?;
+        mark_as_ours(&mut writer).map_err(|error| refused(path, error))?;
     }
-    migrations::sqlite().run(&mut writer).await.map_err(|error| match error {
-        sqlx::migrate::MigrateError::Execute(error) => refused(path, error),
-        other => OpenError::Migration { path: path.to_owned(), source: Box::new(other) },
-    })?;
-    db::query(super::WRITE_CHECK).execute(&mut writer).await.map_err(|error| refused(path, error))?;
+    migrations::run(&mut writer, found.schema_version).map_err(|error| refused(path, error))?;
+    writer.run_all(super::WRITE_CHECK).map_err(|error| refused(path, error))?;
     Ok(writer)
 }
 
@@ -100,14 +95,14 @@ struct Header {
 
 impl Header {
     /// Asks `SQLite` and not the bytes of the file, because the latest header may still be in the write-ahead log.
-    async fn read(path: &Path) -> Result<Self, sqlx::Error> {
-        let mut reader = db::reader_options(path).connect().await?;
+    fn read(path: &Path) -> Result<Self, Error> {
+        let mut reader = db::reader_options(path).connect()?;
         let header = Self {
-            application_id: number(&mut reader, "PRAGMA application_id").await?,
-            schema_version: number(&mut reader, "PRAGMA user_version").await?,
-            entries: number(&mut reader, "SELECT COUNT(*) FROM sqlite_schema").await?,
+            application_id: reader.number("PRAGMA application_id")?,
+            schema_version: reader.number("PRAGMA user_version")?,
+            entries: reader.number("SELECT COUNT(*) FROM sqlite_schema")?,
         };
-        reader.close().await?;
+        reader.close()?;
         Ok(header)
     }
 
@@ -129,17 +124,12 @@ impl Header {
     }
 }
 
-async fn number(reader: &mut Connection, sql: &'static str) -> Result<i64, sqlx::Error> {
-    db::query(sql).fetch_one(reader).await?.try_get(0)
-}
-
 /// Comes before the first table, so that a start that is cut off in between is recognized by the next one.
-async fn mark_as_ours(writer: &mut Connection) -> Result<(), sqlx::Error> {
-    let statement = format!("PRAGMA application_id = {APPLICATION_ID}");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(writer).await.map(drop)
+fn mark_as_ours(writer: &mut Connection) -> Result<(), Error> {
+    writer.run_all(&format!("PRAGMA application_id = {APPLICATION_ID}"))
 }
 
-fn refused(path: &Path, error: sqlx::Error) -> OpenError {
+fn refused(path: &Path, error: Error) -> OpenError {
     let path = path.to_owned();
     match db::complaint(&error) {
         Complaint::NotADatabase => OpenError::NotADatabase { path },

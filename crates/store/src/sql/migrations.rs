@@ -2,8 +2,7 @@
 //!
 //! Each step ends with `PRAGMA user_version = <its number>`, inside its own transaction.
 
-use sqlx::SqlSafeStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use super::db::{Connection, Error};
 
 /// Number, name and text of every step, in order.
 const STEPS: [(i64, &str, &str); 1] =
@@ -12,15 +11,12 @@ const STEPS: [(i64, &str, &str); 1] =
 /// The number of the last step.
 pub(super) const LATEST: i64 = STEPS[STEPS.len() - 1].0;
 
-/// Runs the steps that a database still lacks.
-pub(super) fn sqlite() -> Migrator {
-    let steps = STEPS
-        .iter()
-        .map(|&(number, name, sql)| {
-            Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-        })
-        .collect();
-    Migrator::with_migrations(steps)
+/// Runs the steps that a database at `version` still lacks, each in a transaction of its own.
+pub(super) fn run(connection: &mut Connection, version: i64) -> Result<(), Error> {
+    for (_, _, sql) in STEPS.iter().filter(|(number, ..)| *number > version) {
+        connection.run_all(&format!("BEGIN IMMEDIATE;\n{sql}\nCOMMIT;"))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

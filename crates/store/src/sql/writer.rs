@@ -1,23 +1,25 @@
 //! One writer with group commit: writes that wait together share one transaction and one flush to the disk.
 //!
-//! A write is answered only after its commit. Each runs in its own savepoint, so that one that fails does not undo its
-//! neighbors; if the commit itself fails, all of them are told so. After any doubt about the connection it is
+//! The writer is a thread of its own, because a flush blocks. A write is answered only after its commit. If one in a group
+//! fails, the group is rolled back and each is run again in a transaction of its own, so that it does not undo its
+//! neighbors; if a commit itself fails, all of its writes are told so. After any doubt about the connection it is
 //! replaced, so the writer goes on when the disk has room again.
 
 use std::fmt;
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_proxy_core::store::StoreError;
 use futures_util::FutureExt;
-use sqlx::{ConnectOptions, Connection as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::db::{self, Connection, Options};
+use super::db::{self, Connection, Error, Options};
 
 /// Writes that share one commit.
 const MAX_WRITES_PER_COMMIT: usize = 256;
@@ -26,7 +28,7 @@ const MAX_WAITING_WRITES: usize = 1024;
 /// How long the end of a turn waits for room in the queue.
 const MAX_WAIT_FOR_ROOM: Duration = Duration::from_secs(20);
 
-/// One transaction's worth of statements.
+/// One transaction's worth of statements. It may be run twice, after a rollback in between.
 #[async_trait]
 pub(super) trait Write: Send + Sync + 'static {
     type Output: Send + 'static;
@@ -43,13 +45,19 @@ pub(super) struct WriteQueue {
 
 impl WriteQueue {
     /// Starts the writer on an open connection; `options` replace it after a failure.
-    pub(super) fn start(connection: Connection, options: Options) -> Self {
+    pub(super) fn start(connection: Connection, options: Options) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING_WRITES);
         let closing = CancellationToken::new();
         let tasks = TaskTracker::new();
-        tasks.spawn(Writer { connection: Some(connection), options }.run(waiting, closing.clone()));
+        let writer = Writer { connection: Some(connection), options };
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let (running, is_closing) = (tasks.token(), closing.clone());
+        thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+            runtime.block_on(writer.run(waiting, is_closing));
+            drop(running);
+        })?;
         tasks.close();
-        Self { jobs, closing, tasks }
+        Ok(Self { jobs, closing, tasks })
     }
 
     /// Runs a write and waits for its commit. Refuses it when too many are waiting.
@@ -109,56 +117,70 @@ impl Writer {
             }
             self.settle(&mut batch).await;
         }
-        self.disconnect().await;
+        self.disconnect();
     }
 
     /// Runs a batch and answers every write in it.
     async fn settle(&mut self, batch: &mut Vec<Box<dyn Job>>) {
         match self.commit(batch).await {
-            Ok(()) => batch.drain(..).for_each(Job::answer),
+            Ok(Settled::Committed) => batch.drain(..).for_each(Job::answer),
+            // Whoever is alone knows what is wrong.
+            Ok(Settled::RolledBack) if batch.len() == 1 => batch.drain(..).for_each(Job::answer),
+            Ok(Settled::RolledBack) => {
+                for job in batch.drain(..) {
+                    Box::pin(self.settle(&mut vec![job])).await;
+                }
+            }
             Err(error) => {
-                self.disconnect().await;
+                self.disconnect();
                 let cause = Undone(Arc::new(error));
                 batch.drain(..).for_each(|job| job.refuse(cause.clone()));
             }
         }
     }
 
-    async fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), sqlx::Error> {
+    async fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Settled, Error> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(self.options.connect().await?),
+            none => none.insert(self.options.connect()?),
         };
-        execute(connection, db::BEGIN_WRITE).await?;
+        connection.execute(db::BEGIN_WRITE)?;
         for job in batch {
-            execute(connection, "SAVEPOINT job").await?;
-            if !job.run(connection).await {
-                // Fails when the database gave up the whole transaction, as it does on a full disk.
-                execute(connection, "ROLLBACK TO job").await?;
+            let is_fine = job.run(connection).await;
+            // What a database does by itself when it cannot go on, as on a full disk.
+            if !connection.is_in_transaction() {
+                return Err(Error::GaveUp);
             }
-            execute(connection, "RELEASE job").await?;
+            if !is_fine {
+                connection.execute("ROLLBACK")?;
+                return Ok(Settled::RolledBack);
+            }
         }
-        execute(connection, "COMMIT").await
+        connection.execute("COMMIT")?;
+        Ok(Settled::Committed)
     }
 
     /// Whatever is open on the connection is rolled back by this.
-    async fn disconnect(&mut self) {
+    fn disconnect(&mut self) {
         if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
+            && let Err(error) = connection.close()
         {
             tracing::warn!(%error, "the writer's connection did not close cleanly");
         }
     }
 }
 
-async fn execute(connection: &mut Connection, sql: &'static str) -> Result<(), sqlx::Error> {
-    db::query(sql).execute(connection).await.map(drop)
+/// What became of a batch.
+enum Settled {
+    Committed,
+    /// One of its writes failed and holds the reason.
+    RolledBack,
 }
 
 /// The batch of a write was rolled back.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the transaction was rolled back")]
-struct Undone(#[source] Arc<sqlx::Error>);
+struct Undone(#[source] Arc<Error>);
 
 /// A write panicked; only that one is lost.
 #[derive(Debug, thiserror::Error)]

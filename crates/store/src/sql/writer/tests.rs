@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_proxy_core::store::StoreError;
-use sqlx::Row as _;
 use tempfile::TempDir;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -23,7 +22,7 @@ impl Write for Sql {
     type Output = ();
 
     async fn run(&self, connection: &mut Connection) -> Result<(), StoreError> {
-        sqlx::raw_sql(self.0).execute(connection).await.map(drop).map_err(db::failed)
+        connection.run_all(self.0).map_err(db::failed)
     }
 }
 
@@ -70,14 +69,15 @@ impl Fixture {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("chat.db");
-        let writer = file::open_writer(&path).await.unwrap();
-        let queue = Arc::new(WriteQueue::start(writer, db::writer_options(&path)));
+        let writer = file::open_writer(&path).unwrap();
+        let queue = Arc::new(WriteQueue::start(writer, db::writer_options(&path)).unwrap());
         queue.write(Sql("CREATE TABLE entries (content BLOB NOT NULL)")).await.unwrap();
         Self { queue, readers: db::read_pool(db::reader_options(&path)), _folder: folder }
     }
 
     async fn entries(&self) -> i64 {
-        db::query("SELECT COUNT(*) FROM entries").fetch_one(&self.readers).await.unwrap().get(0)
+        let counted = db::query("SELECT COUNT(*) AS entries FROM entries").fetch_one(&self.readers).await;
+        counted.unwrap().get("entries").unwrap()
     }
 
     /// Holds the writer; the answer lets it go on.
