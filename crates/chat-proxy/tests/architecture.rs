@@ -13,7 +13,7 @@ use serde_json::Value;
 /// The arrows: each of our crates, those it uses, and those that its tests may use besides.
 const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("n8n-stream", &[], &[]),
-    ("chat-proxy-core", &[], &[]),
+    ("chat-proxy-core", &[], &["chat-proxy-core"]),
     ("fake-n8n", &[], &[]),
     ("chat-proxy-store", &["chat-proxy-core"], &["chat-proxy-store"]),
     ("chat-proxy-upstream", &["chat-proxy-core", "n8n-stream"], &["chat-proxy-core", "fake-n8n"]),

@@ -293,7 +293,8 @@ impl Turns {
         let after = running.filter(|running| running.turn() != log.turn());
         let readers = log.reader_after(seen).into_iter();
         let readers = readers.chain(after.and_then(|log| log.reader_after(None))).collect();
-        Ok(Resumption::Reset(log.encoded_reset(), readers))
+        let own = seen.is_none().then_some(last);
+        Ok(Resumption::Reset(log.encoded_reset(own), readers))
     }
 
     /// The log of a stored turn, made anew from the record when it is no longer kept. `None`: another process

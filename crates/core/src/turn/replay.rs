@@ -111,10 +111,12 @@ impl TurnLog {
         Some(LogReader { log: Arc::clone(self), position, chunk: 0 })
     }
 
-    /// A `reset` in this log's form, at the position of its first event: what follows is the state from there on.
-    pub fn encoded_reset(&self) -> Bytes {
+    /// A `reset` in this log's form, at the position of its first event: what follows is the state from there on. For
+    /// a reader that is yet to get that first event, it stays at the position `own` that the reader came with, so that
+    /// a connection which breaks in between does not leave the event out.
+    pub fn encoded_reset(&self, own: Option<EventId>) -> Bytes {
         let mut bytes = Vec::with_capacity(64);
-        (self.encode)(self.id(0), &StreamEvent::Reset, &mut bytes);
+        (self.encode)(own.unwrap_or_else(|| self.id(0)), &StreamEvent::Reset, &mut bytes);
         bytes.into()
     }
 

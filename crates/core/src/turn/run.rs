@@ -193,6 +193,7 @@ async fn record(parts: &Parts, ended: &EndedTurn) -> Result<(), StoreError> {
 async fn record_later(parts: Arc<Parts>, ended: EndedTurn) {
     for _ in 0..RECORD_LATER_TRIES {
         tokio::select! {
+            biased;
             () = tokio::time::sleep(RECORD_LATER_PAUSE) => {}
             () = parts.lifecycle.stopping().cancelled() => break,
         }

@@ -252,6 +252,18 @@ async fn a_position_in_a_turn_that_never_was_gets_the_latest_turn_from_its_begin
     server.finish().await;
 }
 
+/// The same when the connection breaks right after the `reset`.
+#[tokio::test]
+async fn the_begin_after_a_reset_is_not_lost_with_the_connection() {
+    let server = TestServer::new().start().await;
+    let (visitor, answer) = answered(&server).await;
+    let known = answer.events[0].position();
+    let events = rest(&visitor, &EventId { turn: 99, ..known }.to_string()).await;
+    let again = rest(&visitor, id(&events[0])).await;
+    assert_eq!(content(&again), content(&events));
+    server.finish().await;
+}
+
 #[tokio::test]
 async fn a_position_that_is_none_is_refused() {
     let server = TestServer::new().start().await;
