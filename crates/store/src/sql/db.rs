@@ -45,6 +45,11 @@ pub(super) fn reader_options(path: &Path) -> Options {
     quiet_options(path).read_only(true)
 }
 
+/// How to look at a file in which a write was cut off: `SQLite` undoes that write, and nothing else is changed.
+pub(super) fn recovery_options(path: &Path) -> Options {
+    quiet_options(path)
+}
+
 fn quiet_options(path: &Path) -> Options {
     Options::new().filename(path).create_if_missing(false).busy_timeout(LOCK_WAIT).disable_statement_logging()
 }
@@ -69,13 +74,22 @@ pub(super) enum Complaint {
 
 /// Sorts an error by its primary result code (<https://www.sqlite.org/rescode.html>).
 pub(super) fn complaint(error: &sqlx::Error) -> Complaint {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    match code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff) {
+    match extended_code(error).map(|code| code & 0xff) {
         Some(8) => Complaint::ReadOnly,
         Some(11) => Complaint::Damaged,
         Some(26) => Complaint::NotADatabase,
         _ => Complaint::Other,
     }
+}
+
+/// Whether a reader was refused because a write that was cut off has to be undone first
+/// (`SQLITE_READONLY_ROLLBACK`, `SQLITE_READONLY_RECOVERY`).
+pub(super) fn is_half_written(error: &sqlx::Error) -> bool {
+    matches!(extended_code(error), Some(776 | 264))
+}
+
+fn extended_code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse().ok()
 }
 
 /// The error that callers of the store see.

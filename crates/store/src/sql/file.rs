@@ -101,7 +101,16 @@ struct Header {
 impl Header {
     /// Asks `SQLite` and not the bytes of the file, because the latest header may still be in the write-ahead log.
     async fn read(path: &Path) -> Result<Self, sqlx::Error> {
-        let mut reader = db::reader_options(path).connect().await?;
+        match Self::read_by(db::reader_options(path)).await {
+            // Killed while it wrote the first page. Whoever opens the file next undoes that write, but has to be
+            // allowed to write.
+            Err(error) if db::is_half_written(&error) => Self::read_by(db::recovery_options(path)).await,
+            read => read,
+        }
+    }
+
+    async fn read_by(options: db::Options) -> Result<Self, sqlx::Error> {
+        let mut reader = options.connect().await?;
         let header = Self {
             application_id: number(&mut reader, "PRAGMA application_id").await?,
             schema_version: number(&mut reader, "PRAGMA user_version").await?,
