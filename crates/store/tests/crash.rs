@@ -12,8 +12,6 @@ use chat_proxy_core::ids::ConversationId;
 use chat_proxy_core::store::Store;
 use chat_proxy_core::turn::TurnState;
 use chat_proxy_store::{Mode, StoreOptions, contract, open};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Row};
 use tokio::task::JoinSet;
 
 const PATH_VARIABLE: &str = "CHAT_PROXY_STORE_CRASH_TEST_FILE";
@@ -91,13 +89,7 @@ async fn what_was_acknowledged_survives_being_killed() {
             assert!(what == "question" || turn.answer == "answer", "{line} is lost");
         }
         store.close().await;
-        assert_eq!(integrity(&path).await, ["ok"]);
+        assert_eq!(contract::integrity(&path).await, ["ok"]);
     }
     assert!(acknowledged.len() >= 2_000);
-}
-
-async fn integrity(path: &Path) -> Vec<String> {
-    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    let rows = sqlx::query("PRAGMA integrity_check").fetch_all(&mut connection).await.unwrap();
-    rows.iter().map(|row| row.get(0)).collect()
 }

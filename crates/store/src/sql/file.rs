@@ -138,6 +138,14 @@ impl Header {
     }
 }
 
+/// What the database says of its own file: `ok`, or what is wrong with it.
+#[cfg(feature = "contract")]
+pub(crate) async fn integrity(path: &Path) -> Result<Vec<String>, sqlx::Error> {
+    let mut reader = db::reader_options(path).connect().await?;
+    let rows = db::query("PRAGMA integrity_check").fetch_all(&mut reader).await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
 async fn number(reader: &mut Connection, sql: &'static str) -> Result<i64, sqlx::Error> {
     db::query(sql).fetch_one(reader).await?.try_get(0)
 }
