@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     (
         "chat-proxy",
         &["chat-proxy-core", "chat-proxy-store", "chat-proxy-upstream", "chat-proxy-server", "fake-n8n"],
-        &["chat-proxy-core", "fake-n8n"],
+        &["chat-proxy-core", "chat-proxy-store", "fake-n8n"],
     ),
 ];
 

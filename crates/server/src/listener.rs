@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,11 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// The longest request target.
 const MAX_TARGET_BYTES: usize = 2 * 1024;
+/// What the system keeps for a reader who falls behind; Linux takes twice as much. Left to itself it would keep
+/// megabytes: a whole answer, so that nobody would ever notice a reader who takes nothing.
+const SEND_BUFFER_BYTES: u32 = 64 * 1024;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
 /// Refused connections that are being told so at once; beyond that they are just closed.
 const MAX_REFUSALS: usize = 64;
 /// How long a refused client may take to read why.
@@ -77,6 +82,16 @@ impl Entrance {
             refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
         }
     }
+}
+
+/// Listens on an address. What is accepted there keeps little for readers who fall behind.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // The connections of the last process may still be closing.
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves until `closing`, then lets every connection finish what it is doing. The returned tracker is empty when all

@@ -23,6 +23,8 @@ use chat_proxy_core::store::{
 };
 
 use self::db::{Connection, Pool};
+#[cfg(feature = "contract")]
+pub(crate) use self::file::integrity;
 use self::sessions::EndSession;
 use self::turns::{CheckpointAnswer, EndAbandonedTurns};
 use self::writer::{Write, WriteQueue};

@@ -89,14 +89,7 @@ async fn what_was_acknowledged_survives_being_killed() {
             assert!(what == "question" || turn.answer == "answer", "{line} is lost");
         }
         store.close().await;
-        assert_eq!(integrity(&path), ["ok"]);
+        assert_eq!(contract::integrity(&path).await, ["ok"]);
     }
     assert!(acknowledged.len() >= 2_000);
-}
-
-fn integrity(path: &Path) -> Vec<String> {
-    let connection = rusqlite::Connection::open(path).unwrap();
-    let mut check = connection.prepare("PRAGMA integrity_check").unwrap();
-    let said = check.query_map([], |row| row.get(0)).unwrap();
-    said.collect::<Result<_, _>>().unwrap()
 }

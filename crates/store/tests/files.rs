@@ -159,6 +159,25 @@ async fn a_first_start_that_was_cut_off_is_taken_up() {
     open(at(&path)).await.unwrap().store.check().await.unwrap();
 }
 
+/// CR-04: killed while it wrote the very first page, which only a connection that may write can undo.
+#[tokio::test]
+async fn a_first_start_that_was_cut_off_within_a_write_is_taken_up() {
+    let (_folder, path) = folder();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    // With hardly any memory, what is not committed is in the file already, and the journal tells how to undo it.
+    let writing = "PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN; CREATE TABLE wide (bytes);
+        INSERT INTO wide WITH RECURSIVE row (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM row LIMIT 100)
+        SELECT randomblob(4096) FROM row";
+    connection.execute_batch(writing).unwrap();
+    let (_other, killed) = folder();
+    for suffix in ["", "-journal"] {
+        let file = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+        fs::copy(file(&path), file(&killed)).unwrap();
+    }
+    assert!(fs::metadata(&killed).unwrap().len() > 0, "something was written");
+    open(at(&killed)).await.unwrap().store.check().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_path_with_special_characters_is_one_file() {
     let (folder, _) = folder();

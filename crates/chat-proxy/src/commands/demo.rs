@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use chat_proxy_core::Origin;
+use chat_proxy_server::listener;
 use fake_n8n::{FakeN8n, FakeOptions};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,7 @@ const SUGGESTIONS: [&str; 4] = [
 const WEBHOOK_PATH: &str = "/webhook/demo/chat";
 
 pub(super) async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
-    let shop = bind_near(SocketAddr::from((Ipv4Addr::LOCALHOST, SHOP_PORT))).await?;
+    let shop = bind_near(SocketAddr::from((Ipv4Addr::LOCALHOST, SHOP_PORT)))?;
     // Another *site* than the proxy's 127.0.0.1: two ports of one host would prove nothing about foreign pages.
     let shop_origin = Origin::parse(&format!("http://localhost:{}", shop.local_addr()?.port()))
         .context("the shop's address makes no origin")?;
@@ -62,9 +63,9 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         None
     };
 
-    let public = bind_near(settings.server.address()).await?;
+    let public = bind_near(settings.server.address())?;
     let operations = match settings.server.operations_addr {
-        Some(address) => bind_near(address).await.ok(),
+        Some(address) => bind_near(address).ok(),
         None => None,
     };
     let closing = CancellationToken::new();
@@ -93,9 +94,9 @@ fn welcome(shop: &Origin, public: &Origin, is_built_in: bool) -> String {
 }
 
 /// Binds the address, or the next free port after it.
-async fn bind_near(address: SocketAddr) -> anyhow::Result<TcpListener> {
+fn bind_near(address: SocketAddr) -> anyhow::Result<TcpListener> {
     for port in address.port()..=address.port().saturating_add(MORE_PORTS) {
-        match TcpListener::bind(SocketAddr::new(address.ip(), port)).await {
+        match listener::bind(SocketAddr::new(address.ip(), port)) {
             Ok(listener) => return Ok(listener),
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
             Err(error) => {

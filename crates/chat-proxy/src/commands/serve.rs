@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chat_proxy_server::listener::ConnectionBounds;
+use chat_proxy_server::listener::{self, ConnectionBounds};
 use tokio::net::TcpListener;
 
 use crate::compose;
@@ -17,9 +17,9 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     let (settings, notices) = Settings::load(&Sources::of_process(flags))?;
     start_logs(settings.log);
     log_notices(&notices);
-    let public = bind(settings.server.address(), "Set API_PORT (server.port) to a free one").await?;
+    let public = bind(settings.server.address(), "Set API_PORT (server.port) to a free one")?;
     let operations = match settings.server.operations_addr {
-        Some(address) => Some(bind(address, "Set OPERATIONS_ADDR to a free one, or to \"off\"").await?),
+        Some(address) => Some(bind(address, "Set OPERATIONS_ADDR to a free one, or to \"off\"")?),
         None => None,
     };
     start(settings, public, operations, |_| ()).await
@@ -64,6 +64,6 @@ pub(super) fn log_notices(notices: &[Notice]) {
     }
 }
 
-async fn bind(address: SocketAddr, remedy: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}. {remedy}"))
+fn bind(address: SocketAddr, remedy: &str) -> anyhow::Result<TcpListener> {
+    listener::bind(address).with_context(|| format!("cannot listen on {address}. {remedy}"))
 }

@@ -1,5 +1,6 @@
 //! What was acknowledged is there after the next start, and turns that were running then have ended.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use chat_proxy_core::store::Store;
@@ -7,6 +8,12 @@ use chat_proxy_core::turn::TurnState;
 use tokio::task::JoinSet;
 
 use super::visit::{NOW, Visit, texts};
+use crate::sql;
+
+/// What the database says of its own file: `["ok"]`, or what is wrong with it.
+pub async fn integrity(path: &Path) -> Vec<String> {
+    sql::integrity(path).await.unwrap()
+}
 
 /// Before the restart: 64 visitors at once, each with an answered turn and a running one.
 pub async fn sixty_four_visitors_write_at_once(store: Arc<dyn Store>) -> Vec<Visit> {

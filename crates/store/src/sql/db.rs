@@ -50,28 +50,43 @@ pub(super) enum Error {
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     path: PathBuf,
-    is_writer: bool,
+    access: Access,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Read,
+    /// Reading, and undoing a write that was cut off.
+    Recover,
+    Write,
 }
 
 /// How the writer connects. Commits survive a power loss, and a missing file is an error, not a new file.
 pub(super) fn writer_options(path: &Path) -> Options {
-    Options { path: path.to_owned(), is_writer: true }
+    Options { path: path.to_owned(), access: Access::Write }
 }
 
 /// How to look at a file without changing it.
 pub(super) fn reader_options(path: &Path) -> Options {
-    Options { path: path.to_owned(), is_writer: false }
+    Options { path: path.to_owned(), access: Access::Read }
+}
+
+/// How to look at a file in which a write was cut off: `SQLite` undoes that write, and nothing else is changed.
+pub(super) fn recovery_options(path: &Path) -> Options {
+    Options { path: path.to_owned(), access: Access::Recover }
 }
 
 impl Options {
     pub(super) fn connect(&self) -> Result<Connection, Error> {
-        let access =
-            if self.is_writer { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+        let flags = match self.access {
+            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Access::Recover | Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        };
         let connection =
-            rusqlite::Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+            rusqlite::Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(LOCK_WAIT)?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
-        if self.is_writer {
+        if self.access == Access::Write {
             connection.pragma_update(None, "journal_mode", "wal")?;
             connection.pragma_update(None, "synchronous", "full")?;
             connection.pragma_update(None, "foreign_keys", true)?;
@@ -339,6 +354,13 @@ pub(super) fn complaint(error: &Error) -> Complaint {
         Some(ErrorCode::NotADatabase) => Complaint::NotADatabase,
         _ => Complaint::Other,
     }
+}
+
+/// Whether a reader was refused because a write that was cut off has to be undone first
+/// (`SQLITE_READONLY_ROLLBACK`, `SQLITE_READONLY_RECOVERY`).
+pub(super) fn is_half_written(error: &Error) -> bool {
+    let Error::Driver(error) = error else { return false };
+    matches!(error.sqlite_error().map(|error| error.extended_code), Some(776 | 264))
 }
 
 /// The error that callers of the store see.

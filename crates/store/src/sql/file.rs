@@ -96,7 +96,16 @@ struct Header {
 impl Header {
     /// Asks `SQLite` and not the bytes of the file, because the latest header may still be in the write-ahead log.
     fn read(path: &Path) -> Result<Self, Error> {
-        let mut reader = db::reader_options(path).connect()?;
+        match Self::read_by(&db::reader_options(path)) {
+            // Killed while it wrote the first page. Whoever opens the file next undoes that write, but has to be
+            // allowed to write.
+            Err(error) if db::is_half_written(&error) => Self::read_by(&db::recovery_options(path)),
+            read => read,
+        }
+    }
+
+    fn read_by(options: &db::Options) -> Result<Self, Error> {
+        let mut reader = options.connect()?;
         let header = Self {
             application_id: reader.number("PRAGMA application_id")?,
             schema_version: reader.number("PRAGMA user_version")?,
@@ -122,6 +131,14 @@ impl Header {
         }
         Ok(())
     }
+}
+
+/// What the database says of its own file: `ok`, or what is wrong with it.
+#[cfg(feature = "contract")]
+pub(crate) async fn integrity(path: &Path) -> Result<Vec<String>, Error> {
+    let mut reader = db::reader_options(path).connect()?;
+    let rows = db::query("PRAGMA integrity_check").fetch_all(&mut reader).await?;
+    Ok(rows.iter().filter_map(|row| row.get::<&str>("integrity_check").map(str::to_owned)).collect())
 }
 
 /// Comes before the first table, so that a start that is cut off in between is recognized by the next one.
