@@ -151,7 +151,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_program_started_ends_with_it() {
         let mut command = command(Path::new("/bin/sh"));
-        command.args(["-c", "sleep 600 & wait"]);
+        command.args(["-c", "sleep 600 & wait"]).stdout(Stdio::null()).stderr(Stdio::null());
         let program = Program::new(command.spawn().unwrap(), free_address().unwrap()).unwrap();
         let begun = Instant::now();
         let mut pids = program.tree.pids().unwrap();

@@ -182,7 +182,7 @@ mod tests {
     fn a_scene_of_chat_proxy_alone_has_one_column() {
         let table = of_run(&[report(Choice::Turns)]);
         assert_eq!(row(&table, "answers per second"), ["3"]);
-        assert!(!table.contains("added to direct"), "{table}");
+        assert!(!table.contains("added to direct") && !table.contains("÷ nginx"), "{table}");
     }
 
     #[test]
