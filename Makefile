@@ -53,10 +53,10 @@ test-n8n: binary ## Send real messages through the proxy to a real n8n, which it
 	node tests/n8n/run.mjs
 
 .PHONY: bench
-bench: ## Measure: decoder, store, and 200 answers at once
+bench: ## Measure: decoder, store, and chat-proxy beside nginx with up to 9,000 open answers
 	@scripts/need cargo cc
 	cargo bench --workspace --locked --profile fast --bench '*'
-	if [ -x bench/run ]; then bench/run; fi
+	bench/run
 
 ##@ Keeping it
 

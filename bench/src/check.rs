@@ -44,6 +44,8 @@ pub struct Check {
     stage: Stage,
     /// Pieces seen, or skipped by a reader that comes back.
     pieces: usize,
+    /// Items that brought them: fewer, where one of our events holds several pieces that came together.
+    items: usize,
     /// A line whose end has not come yet.
     line: Vec<u8>,
     /// The id of the event that is being read, and the part before its sequence number, the same in all of an answer.
@@ -77,6 +79,7 @@ impl Check {
             expected,
             stage: Stage::Before,
             pieces: 0,
+            items: 0,
             line: Vec::new(),
             id: None,
             log: None,
@@ -98,6 +101,10 @@ impl Check {
 
     pub fn pieces(&self) -> usize {
         self.pieces
+    }
+
+    pub fn items(&self) -> usize {
+        self.items
     }
 
     /// The position in the middle of the answer.
@@ -179,15 +186,7 @@ impl Check {
             serde_json::from_slice(json).with_context(|| String::from_utf8_lossy(json).into_owned())?;
         match (&*told.kind, self.stage) {
             ("begin", Stage::Before) => self.stage = Stage::Pieces,
-            ("item", Stage::Pieces) => {
-                let piece = told.content.as_deref().unwrap_or_default();
-                let expected = self.expected.get(self.pieces).map(String::as_str);
-                ensure!(Some(piece) == expected, "piece {}: {piece:?} instead of {expected:?}", self.pieces);
-                self.pieces += 1;
-                if self.pieces == self.expected.len().div_ceil(2) {
-                    self.halfway = self.position();
-                }
-            }
+            ("item", Stage::Pieces) => self.take_pieces(told.content.as_deref().unwrap_or_default())?,
             ("end", Stage::Pieces) => {
                 let state = told.state.as_deref();
                 ensure!(self.wire == Wire::Lines || state == Some("complete"), "the answer ended {state:?}");
@@ -197,6 +196,28 @@ impl Check {
             }
             ("status", Stage::Pieces) if self.wire == Wire::Events => {}
             (kind, stage) => bail!("{kind:?} at {stage:?}: {}", String::from_utf8_lossy(json)),
+        }
+        Ok(())
+    }
+
+    /// The next piece; in our events also several whole ones, which came together and were sent as one.
+    fn take_pieces(&mut self, content: &str) -> Result<()> {
+        let mut rest = content;
+        let before = self.pieces;
+        loop {
+            let expected = self.expected.get(self.pieces).map(String::as_str);
+            rest = expected.and_then(|piece| rest.strip_prefix(piece)).with_context(|| {
+                format!("piece {}: {rest:?} instead of {expected:?}, in {content:?}", self.pieces)
+            })?;
+            self.pieces += 1;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        ensure!(self.wire == Wire::Events || self.pieces == before + 1, "n8n's line holds {content:?}");
+        self.items += 1;
+        if self.halfway.is_none() && self.pieces >= self.expected.len().div_ceil(2) {
+            self.halfway = self.position();
         }
         Ok(())
     }
@@ -266,6 +287,20 @@ mod tests {
         for kept in [whole.len() - "data: [DONE]\n\n".len(), whole.len() / 2, 0] {
             assert!(verdict(Wire::Events, &whole[..kept], 64).is_err(), "{kept} bytes");
         }
+    }
+
+    #[test]
+    fn pieces_that_come_together_count_each() {
+        let wire = events(&[0, 1, 2, 3], &["onetwo", "three"]);
+        let mut check = Check::new(Wire::Events, expected());
+        check.push(wire.as_bytes()).unwrap();
+        check.finish(true).unwrap();
+        assert_eq!((check.pieces(), check.items()), (3, 2));
+        for texts in [&["onetwothreeone"][..], &["onetwot", "hree"], &["onethree", "two"]] {
+            assert!(verdict(Wire::Events, &events(&[0, 1, 2, 3], texts), 64).is_err(), "{texts:?}");
+        }
+        let line = "{\"type\":\"begin\"}\n{\"type\":\"item\",\"content\":\"onetwo\"}\n";
+        assert!(Check::new(Wire::Lines, expected()).push(line.as_bytes()).is_err());
     }
 
     #[test]

@@ -36,6 +36,12 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// So many in a second.
+#[expect(clippy::cast_precision_loss, reason = "counts of a bench are far below 2^52")]
+pub fn per(count: usize, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +59,12 @@ mod tests {
     fn the_median_is_in_the_middle() {
         assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "quarters are exact")]
+    fn a_rate_is_by_the_second() {
+        assert_eq!(per(3, Duration::from_secs(4)), 0.75);
+        assert!(per(1, Duration::ZERO).is_infinite());
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! Written by hand because the client shares the machine with what it measures, so each piece must cost it little.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::{Buf, BytesMut};
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 /// The longest response head, and the most headers in it.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -18,6 +21,8 @@ const MAX_HEADERS: usize = 64;
 const MAX_CHUNK_LINE: usize = 256;
 /// The longest body that is read whole.
 const MAX_WHOLE_BODY: usize = 4 * 1024 * 1024;
+/// Requests that are under way at once where many are to be made.
+const AT_ONCE: usize = 32;
 /// Room for one read. A piece of an answer is below 300 bytes.
 const READ_BYTES: usize = 2 * 1024;
 
@@ -116,6 +121,30 @@ impl Connection {
         }
     }
 
+    /// Sends a request and reads the whole response.
+    pub async fn fetch(&mut self, request: &Request<'_>) -> Result<(Head, Vec<u8>)> {
+        self.send(request).await?;
+        Ok((self.head().await?, self.rest().await?))
+    }
+
+    /// The body behind a head, whole.
+    pub async fn rest(&mut self) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        while self.more(&mut body).await? {
+            ensure!(body.len() < MAX_WHOLE_BODY, "the response body is too long");
+        }
+        Ok(body)
+    }
+
+    /// The same for JSON; everything but 200 is an error.
+    pub async fn fetch_json<T: DeserializeOwned>(&mut self, request: &Request<'_>) -> Result<T> {
+        let (head, body) = self.fetch(request).await?;
+        let Request { method, target, .. } = request;
+        let text = String::from_utf8_lossy(&body);
+        ensure!(head.status == 200, "{method} {target}: {} {text}", head.status);
+        serde_json::from_slice(&body).with_context(|| format!("{method} {target}: {text}"))
+    }
+
     async fn fill(&mut self) -> Result<usize> {
         self.raw.reserve(READ_BYTES);
         Ok(self.stream.read_buf(&mut self.raw).await?)
@@ -124,22 +153,40 @@ impl Connection {
 
 /// Sends a request on a connection of its own and reads the whole response.
 pub async fn fetch(address: SocketAddr, request: &Request<'_>) -> Result<(Head, Vec<u8>)> {
-    let mut connection = Connection::open(address).await?;
-    connection.send(request).await?;
-    let head = connection.head().await?;
-    let mut body = Vec::new();
-    while connection.more(&mut body).await? {
-        ensure!(body.len() < MAX_WHOLE_BODY, "the response body is too long");
-    }
-    Ok((head, body))
+    Connection::open(address).await?.fetch(request).await
 }
 
 /// The same for JSON; everything but 200 is an error.
 pub async fn fetch_json<T: DeserializeOwned>(address: SocketAddr, request: &Request<'_>) -> Result<T> {
-    let (head, body) = fetch(address, request).await?;
-    let text = String::from_utf8_lossy(&body);
-    ensure!(head.status == 200, "{} {}: {} {text}", request.method, request.target, head.status);
-    serde_json::from_slice(&body).with_context(|| format!("{} {}: {text}", request.method, request.target))
+    Connection::open(address).await?.fetch_json(request).await
+}
+
+/// Does `work` for each of the numbers below `count`, over a few connections at once that stay open, where it does not
+/// matter in which order it is done. Runs on a `LocalSet`.
+pub async fn fetch_each<T: 'static>(
+    address: SocketAddr,
+    count: usize,
+    work: impl AsyncFn(&mut Connection, usize) -> Result<T> + 'static,
+) -> Result<Vec<T>> {
+    let (work, next) = (Rc::new(work), Rc::new(Cell::new(0)));
+    let mut tasks = JoinSet::new();
+    for _ in 0..AT_ONCE.min(count) {
+        let (work, next) = (Rc::clone(&work), Rc::clone(&next));
+        tasks.spawn_local(async move {
+            let mut connection = Connection::open(address).await?;
+            let mut done = Vec::new();
+            while next.get() < count {
+                let number = next.replace(next.get() + 1);
+                done.push(work(&mut connection, number).await?);
+            }
+            anyhow::Ok(done)
+        });
+    }
+    let mut all = Vec::with_capacity(count);
+    while let Some(done) = tasks.join_next().await {
+        all.extend(done??);
+    }
+    Ok(all)
 }
 
 /// Where in a body we are.

@@ -15,7 +15,7 @@ const SYNCS: usize = 50;
 /// A page of the database.
 const PAGE: [u8; 4096] = [b'p'; 4096];
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Machine {
     pub cores: usize,
     pub cpu: String,
@@ -25,11 +25,15 @@ pub struct Machine {
     pub load_before: f64,
     /// What one write takes to be durable where the database lies, in milliseconds.
     pub sync_ms: Spread,
+    /// What nginx says of its version, if it takes part.
+    pub nginx: Option<String>,
+    /// How many descriptors a process may have.
+    pub descriptors: u64,
 }
 
 impl Machine {
     /// Looks around. `folder` is where the database will lie.
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub fn read(folder: &Path, nginx: Option<String>, descriptors: u64) -> Result<Self> {
         let cpu = fs::read_to_string("/proc/cpuinfo")?;
         let memory = fs::read_to_string("/proc/meminfo")?;
         let load = fs::read_to_string("/proc/loadavg")?;
@@ -41,7 +45,23 @@ impl Machine {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             load_before: load.split(' ').next().context("no load average")?.parse()?,
             sync_ms: time_syncs(folder)?,
+            nginx,
+            descriptors,
         })
+    }
+
+    #[cfg(test)]
+    pub fn for_tests() -> Self {
+        Self {
+            cores: 2,
+            cpu: "abacus".to_owned(),
+            memory_mib: 1024,
+            kernel: "6.1".to_owned(),
+            load_before: 0.0,
+            sync_ms: Spread { p50: 1.0, p99: 2.0, max: 3.0 },
+            nginx: Some("nginx/1.22.1".to_owned()),
+            descriptors: 20_000,
+        }
     }
 }
 

@@ -1,34 +1,36 @@
-//! The programs that are measured, each a process of its own, and what the kernel says of them.
+//! The programs that are measured, each a process of its own.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::http::{Request, fetch};
+use crate::usage::ProcessTree;
 
 /// How long a program may take to come up.
 const START_LIMIT: Duration = Duration::from_secs(20);
 const READY_PAUSE: Duration = Duration::from_millis(50);
-/// `USER_HZ`, in which /proc counts processor time: 100 on every Linux that matters, and in its ABI.
-const TICK_MS: u64 = 10;
 /// Limits stay on, counting every request; they are set so high that they refuse none.
 const HIGH_LIMIT: &str = "1000000000";
+/// All visitors come from one address; the bound on its connections stays on, too, and refuses none.
+const CHAT_PROXY_FILE: &str = "[server]\nmax_connections_per_client = 1000000\n";
 
 /// The page that all visitors are on.
 pub const SHOP: &str = "http://shop.example";
 
-/// A program while it runs. It is killed when this is dropped.
+/// A program while it runs. When this is dropped, it is killed with all that it started.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
-    pid: u32,
+    pub tree: ProcessTree,
     /// Where visitors reach it.
     pub address: SocketAddr,
 }
@@ -54,10 +56,11 @@ impl Program {
         folder: &Path,
     ) -> Result<(Self, SocketAddr)> {
         let (public, operations) = (free_address()?, free_address()?);
-        let log = fs::File::create(folder.join("chat-proxy.log"))?;
+        let log = folder.join("chat-proxy.log");
+        fs::write(folder.join("chat-proxy.toml"), CHAT_PROXY_FILE)?;
         let mut command = command(binary);
         // An own folder and no variables but these: nothing of the machine's configuration gets in.
-        command.arg("serve").current_dir(folder).env_clear().stderr(log);
+        command.arg("serve").current_dir(folder).env_clear().stderr(fs::File::create(&log)?);
         command.envs([
             ("API_HOST", public.ip().to_string()),
             ("API_PORT", public.port().to_string()),
@@ -68,119 +71,100 @@ impl Program {
             ("RATE_LIMIT_PER_MINUTE", HIGH_LIMIT.to_owned()),
             ("RATE_LIMIT_PER_HOUR", HIGH_LIMIT.to_owned()),
         ]);
-        let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
-        let mut program = Self::new(child, public)?;
-        program
-            .wait_until_ready()
-            .await
-            .with_context(|| fs::read_to_string(folder.join("chat-proxy.log")).unwrap_or_default())?;
-        Ok((program, operations))
+        Ok((Self::start(command, public, "/ready", &log).await?, operations))
+    }
+
+    /// Starts a server and waits until it answers `ready` with 200. What it wrote to `log` tells why it did not.
+    pub async fn start(mut command: Command, address: SocketAddr, ready: &str, log: &Path) -> Result<Self> {
+        let name = command.as_std().get_program().to_string_lossy().into_owned();
+        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let mut program = Self::new(child, address)?;
+        program.wait_until_ready(ready).await.with_context(|| {
+            format!("{name} does not serve; it says:\n{}", fs::read_to_string(log).unwrap_or_default())
+        })?;
+        Ok(program)
     }
 
     fn new(child: Child, address: SocketAddr) -> Result<Self> {
-        let pid = child.id().context("the program ended at once")?;
-        Ok(Self { child, pid, address })
+        let root = child.id().context("the program ended at once")?;
+        Ok(Self { child, tree: ProcessTree { root }, address })
     }
 
-    async fn wait_until_ready(&mut self) -> Result<()> {
-        let request = Request { method: "GET", target: "/ready", headers: &[], body: "" };
+    async fn wait_until_ready(&mut self, target: &str) -> Result<()> {
+        let request = Request { method: "GET", target, headers: &[], body: "" };
         let begun = Instant::now();
         loop {
             if fetch(self.address, &request).await.is_ok_and(|(head, _)| head.status == 200) {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
-                bail!("chat-proxy ended with {status}");
+                bail!("it ended with {status}");
             }
-            ensure!(begun.elapsed() < START_LIMIT, "chat-proxy is not ready");
+            ensure!(begun.elapsed() < START_LIMIT, "it was not ready in {START_LIMIT:?}");
             sleep(READY_PAUSE).await;
         }
     }
 
-    /// Processor time of all its threads so far, also of those that have ended.
-    pub fn cpu_time(&self) -> Result<Duration> {
-        cpu_time(&fs::read_to_string(self.file("stat"))?)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/{name}", self.pid))
-    }
-
-    /// Memory that is really there (RSS), in KiB.
-    pub fn resident_kib(&self) -> Result<u64> {
-        let status = fs::read_to_string(self.file("status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
-    }
-
-    /// Ends the program and waits until it is gone.
+    /// Ends the program with all that it started, and waits until it is gone.
     pub async fn stop(mut self) -> Result<()> {
-        self.child.kill().await?;
+        self.kill_tree();
+        self.child.wait().await?;
         Ok(())
     }
+
+    /// The root first, because nginx's master would start a new worker for each that is gone.
+    fn kill_tree(&self) {
+        // Without an id it was waited for already, and the number may be somebody else's by now.
+        if self.child.id().is_none() {
+            return;
+        }
+        for pid in self.tree.pids().unwrap_or_default() {
+            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
 }
 
-/// Processor time of the load program itself.
-pub fn own_cpu_time() -> Result<Duration> {
-    cpu_time(&fs::read_to_string("/proc/self/stat")?)
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill_tree();
+    }
 }
 
-/// Processor time that the whole machine has been busy, over all cores.
-pub fn machine_cpu_time() -> Result<Duration> {
-    busy_time(&fs::read_to_string("/proc/stat")?)
-}
-
-fn command(binary: &Path) -> Command {
+/// A program to be started. Tokio would kill it, but not its children.
+pub fn command(binary: &Path) -> Command {
     let mut command = Command::new(binary);
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
 }
 
 /// An address that was free a moment ago.
-fn free_address() -> Result<SocketAddr> {
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}
-
-fn cpu_time(stat: &str) -> Result<Duration> {
-    // The name in parentheses may hold blanks; utime and stime are fields 14 and 15, 3 being the first after it.
-    let (_, fields) = stat.rsplit_once(") ").context("no name in /proc/PID/stat")?;
-    let mut ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
-    let mut next =
-        || ticks.next().context("/proc/PID/stat is too short")?.context("no number in /proc/PID/stat");
-    Ok(Duration::from_millis(TICK_MS * (next()? + next()?)))
-}
-
-fn busy_time(stat: &str) -> Result<Duration> {
-    let line = stat.lines().find_map(|line| line.strip_prefix("cpu ")).context("no cpu in /proc/stat")?;
-    // user nice system idle iowait irq softirq steal; what follows is contained in the first two.
-    let ticks: Vec<u64> = line.split_ascii_whitespace().take(8).map(str::parse).collect::<Result<_, _>>()?;
-    let is_busy = |field: &usize| ![3, 4].contains(field);
-    let busy: u64 =
-        ticks.iter().enumerate().filter(|(field, _)| is_busy(field)).map(|(_, ticks)| ticks).sum();
-    Ok(Duration::from_millis(TICK_MS * busy))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn processor_time_is_what_user_and_kernel_took() {
-        let stat = "42 (a b) c) S 1 42 42 0 -1 4194304 900 0 0 0 150 25 7 8 20 0 5 0 1000 1 2";
-        assert_eq!(cpu_time(stat).unwrap(), Duration::from_millis(1750));
-    }
-
-    #[test]
-    fn the_machine_is_busy_but_for_idling_and_waiting_for_disks() {
-        let stat = "cpu  100 20 30 9000 800 4 5 6 70 0\ncpu0 1 2 3 4 5 6 7 8 9 0\n";
-        assert_eq!(busy_time(stat).unwrap(), Duration::from_millis(1650));
-    }
-
-    #[test]
-    fn the_processor_time_of_a_busy_process_grows() {
-        let (before, begun) = (own_cpu_time().unwrap(), Instant::now());
-        while own_cpu_time().unwrap() < before + Duration::from_millis(2 * TICK_MS) {
-            assert!(begun.elapsed() < START_LIMIT, "it stays at {before:?}");
+    #[tokio::test]
+    async fn what_a_program_started_ends_with_it() {
+        let mut command = command(Path::new("/bin/sh"));
+        command.args(["-c", "sleep 600 & wait"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let program = Program::new(command.spawn().unwrap(), free_address().unwrap()).unwrap();
+        let begun = Instant::now();
+        let mut pids = program.tree.pids().unwrap();
+        while pids.len() < 2 {
+            assert!(begun.elapsed() < START_LIMIT, "the shell started nothing");
+            pids = program.tree.pids().unwrap();
+        }
+        program.stop().await.unwrap();
+        // A killed process that nobody waits for stays as a zombie, without a program.
+        let runs = |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+        while pids.iter().any(|pid| runs(*pid)) {
+            assert!(begun.elapsed() < START_LIMIT, "{pids:?} still run");
+            sleep(READY_PAUSE).await;
         }
     }
 }

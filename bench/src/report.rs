@@ -1,18 +1,18 @@
-//! What a run came to: for people as a table, for programs as JSON.
+//! What a scene came to: all its rounds, and their medians for each target.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::figures::median;
 use crate::machine::Machine;
-use crate::round::{Round, Target};
-use crate::scene::Scene;
+use crate::round::Round;
+use crate::scene::{Scene, Target};
 
 /// Idle memory must be below this, in MiB.
 const IDLE_GOAL_MIB: f64 = 50.0;
 
-/// Everything that is written down of a run.
+/// Everything that is written down of a scene.
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub date: String,
@@ -26,139 +26,245 @@ pub struct Report {
 /// Medians over the rounds.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    pub direct: Medians,
-    pub chat_proxy: Medians,
-    /// What chat-proxy adds to the first piece: the difference of both percentiles, in milliseconds.
-    pub added_p50_ms: f64,
-    pub added_p99_ms: f64,
-    /// RSS of chat-proxy per open answer, in KiB.
-    pub resident_kib_per_open: f64,
+    pub targets: BTreeMap<Target, Medians>,
+    /// What chat-proxy adds to the first piece of a direct call: the difference of both percentiles, in milliseconds.
+    pub added_p50_ms: Option<f64>,
+    pub added_p99_ms: Option<f64>,
+    /// chat-proxy divided by nginx.
+    pub cpu_per_piece_to_nginx: Option<f64>,
+    pub cpu_per_answer_to_nginx: Option<f64>,
+    pub answers_per_second_to_nginx: Option<f64>,
     pub answers_complete: usize,
     pub answers_lost: usize,
+    pub turns_stored: usize,
+    /// Complete answers of the rounds in which the database was asked; each of them must be there.
+    pub turns_counted: usize,
+    /// Rounds of chat-proxy in which it was not, because something else was wrong already.
+    pub rounds_not_audited: usize,
 }
 
-/// Of one target.
+/// Of one target. What was not measured is NaN, `null` in JSON.
 #[derive(Debug, Serialize)]
 pub struct Medians {
     pub first_piece_p50_ms: f64,
     pub first_piece_p99_ms: f64,
+    pub answers_per_second: f64,
     pub cpu_us_per_piece: f64,
-    pub resident_idle_mib: f64,
-    pub resident_open_mib: f64,
-    pub resident_after_mib: f64,
+    pub cpu_us_per_answer: f64,
+    pub pieces_per_item: f64,
+    pub memory_idle_mib: f64,
+    pub memory_open_mib: f64,
+    pub memory_after_mib: f64,
+    /// What an open answer adds to idle memory, its session included.
+    pub memory_kib_per_open: f64,
     pub client_late_p50_ms: f64,
     pub client_late_p99_ms: f64,
-    pub others_cores: f64,
+    pub cores_target: f64,
+    pub cores_fake: f64,
+    pub cores_load_program: f64,
+    pub cores_others: f64,
 }
 
 impl Medians {
-    fn of(rounds: &[Round], target: Target) -> Self {
-        let over = |figure: fn(&Round) -> f64| {
+    fn of(scene: &Scene, rounds: &[Round], target: Target) -> Self {
+        let over = |figure: &dyn Fn(&Round) -> f64| {
             median(rounds.iter().filter(|round| round.target == target).map(figure))
         };
+        let per_open = |round: &Round| {
+            let open = round.memory_open_kib.map_or(f64::NAN, real);
+            (open - real(round.memory_idle_kib)) / count(scene.parallel)
+        };
         Self {
-            first_piece_p50_ms: over(|round| round.first_piece_ms.p50),
-            first_piece_p99_ms: over(|round| round.first_piece_ms.p99),
-            cpu_us_per_piece: over(|round| round.cpu_us_per_piece),
-            resident_idle_mib: over(|round| mib(round.resident_idle_kib)),
-            resident_open_mib: over(|round| round.resident_open_kib.map_or(f64::NAN, mib)),
-            resident_after_mib: over(|round| mib(round.resident_after_kib)),
-            client_late_p50_ms: over(|round| round.client_late_ms.p50),
-            client_late_p99_ms: over(|round| round.client_late_ms.p99),
-            others_cores: over(|round| round.others_cores),
+            first_piece_p50_ms: over(&|round| round.first_piece_ms.p50),
+            first_piece_p99_ms: over(&|round| round.first_piece_ms.p99),
+            answers_per_second: over(&|round| round.answers_per_second),
+            cpu_us_per_piece: over(&|round| round.cpu_us_per_piece),
+            cpu_us_per_answer: over(&|round| round.cpu_us_per_answer),
+            pieces_per_item: over(&|round| count(round.pieces) / count(round.items)),
+            memory_idle_mib: over(&|round| mib(round.memory_idle_kib)),
+            memory_open_mib: over(&|round| round.memory_open_kib.map_or(f64::NAN, mib)),
+            memory_after_mib: over(&|round| mib(round.memory_after_kib)),
+            memory_kib_per_open: over(&per_open),
+            client_late_p50_ms: over(&|round| round.client_late_ms.p50),
+            client_late_p99_ms: over(&|round| round.client_late_ms.p99),
+            cores_target: over(&|round| round.cores.target.unwrap_or(f64::NAN)),
+            cores_fake: over(&|round| round.cores.fake),
+            cores_load_program: over(&|round| round.cores.load_program),
+            cores_others: over(&|round| round.cores.others),
         }
     }
 }
 
 impl Summary {
     pub fn of(scene: &Scene, rounds: &[Round]) -> Self {
-        let (direct, chat_proxy) =
-            (Medians::of(rounds, Target::Direct), Medians::of(rounds, Target::ChatProxy));
-        let open = f64::from(u32::try_from(scene.parallel).unwrap_or(u32::MAX));
+        let medians = |target| (target, Medians::of(scene, rounds, target));
+        let targets: BTreeMap<Target, Medians> = scene.targets.iter().copied().map(medians).collect();
+        let between = |other: Target, figure: fn(&Medians) -> f64, compare: fn(f64, f64) -> f64| {
+            Some(compare(figure(targets.get(&Target::ChatProxy)?), figure(targets.get(&other)?)))
+        };
+        let added = |figure| between(Target::Direct, figure, |ours, direct| ours - direct);
+        let audited = |is_audited| {
+            let ours = rounds.iter().filter(|round| round.target == Target::ChatProxy);
+            ours.filter(move |round| round.turns_stored.is_some() == is_audited)
+        };
+        let to_nginx = |figure| between(Target::Nginx, figure, |ours, nginx| ours / nginx);
         Self {
-            added_p50_ms: chat_proxy.first_piece_p50_ms - direct.first_piece_p50_ms,
-            added_p99_ms: chat_proxy.first_piece_p99_ms - direct.first_piece_p99_ms,
-            resident_kib_per_open: (chat_proxy.resident_open_mib - chat_proxy.resident_idle_mib) * 1024.0
-                / open,
+            added_p50_ms: added(|medians| medians.first_piece_p50_ms),
+            added_p99_ms: added(|medians| medians.first_piece_p99_ms),
+            cpu_per_piece_to_nginx: to_nginx(|medians| medians.cpu_us_per_piece),
+            cpu_per_answer_to_nginx: to_nginx(|medians| medians.cpu_us_per_answer),
+            answers_per_second_to_nginx: to_nginx(|medians| medians.answers_per_second),
             answers_complete: rounds.iter().map(|round| round.answers_complete).sum(),
             answers_lost: rounds.iter().map(|round| round.answers_lost).sum(),
-            direct,
-            chat_proxy,
+            turns_counted: audited(true).map(|round| round.answers_complete).sum(),
+            rounds_not_audited: audited(false).count(),
+            turns_stored: rounds.iter().filter_map(|round| round.turns_stored).sum(),
+            targets,
         }
     }
 }
 
 impl Report {
+    /// Medians of chat-proxy, which takes part in every scene.
+    pub fn ours(&self) -> Option<&Medians> {
+        self.summary.targets.get(&Target::ChatProxy)
+    }
+
     /// What is not as it must be whatever the machine.
     pub fn faults(&self) -> Vec<String> {
-        let mut faults: Vec<String> = self.rounds.iter().flat_map(|round| round.failures.clone()).collect();
-        let lost = self.summary.answers_lost;
-        if lost > 0 {
-            faults.insert(0, format!("{lost} answers were lost, out of order or not whole"));
+        let mut faults = Vec::new();
+        for round in &self.rounds {
+            let (lost, open, target) = (round.answers_lost, round.most_open, round.target.name());
+            if lost > 0 {
+                faults.push(format!("{target}: {lost} answers were lost, out of order or not whole"));
+            } else if self.scene.is_held_open() && open < self.scene.parallel {
+                faults.push(format!(
+                    "{target}: only {open} of {} answers were open at once: the first ones ended before the last \
+                     ones had begun",
+                    self.scene.parallel
+                ));
+            }
+            faults.extend(round.failures.iter().map(|failure| format!("{target}: {failure}")));
         }
-        let idle = self.summary.chat_proxy.resident_idle_mib;
+        let idle = self.ours().map_or(0.0, |medians| medians.memory_idle_mib);
         if idle >= IDLE_GOAL_MIB {
             faults.push(format!("chat-proxy needs {idle:.1} MiB when idle, and {IDLE_GOAL_MIB} are allowed"));
         }
-        faults
-    }
-
-    /// Markdown, so that it can go into the documentation as it is.
-    pub fn to_table(&self) -> String {
-        let Self { scene, machine, summary, .. } = self;
-        let Summary { direct, chat_proxy, .. } = summary;
-        let mut out = String::new();
-        let _ = writeln!(
-            out,
-            "{} answers at once, {} pieces each, {} ms apart; {} answers a round, {} rounds each, medians\n\
-             {} cores, {}, Linux {}; load before: {:.2}; a durable write takes {:.2} ms (p99 {:.2})\n",
-            scene.parallel,
-            scene.pieces,
-            scene.delay_ms,
-            scene.answers(),
-            self.rounds.len() / 2,
-            machine.cores,
-            machine.cpu,
-            machine.kernel,
-            machine.load_before,
-            machine.sync_ms.p50,
-            machine.sync_ms.p99,
-        );
-        let mut row = |name: &str, cells: [String; 3]| {
-            let [direct, proxy, added] = cells;
-            let _ = writeln!(out, "| {name:<40} | {direct:>15} | {proxy:>10} | {added:>9} |");
-        };
-        row("", ["fake-n8n itself".into(), "chat-proxy".into(), "added".into()]);
-        row(&"-".repeat(40), ["-".repeat(15), "-".repeat(10), "-".repeat(9)]);
-        let both = |direct: f64, proxy: f64, unit: &str| {
-            [direct, proxy, proxy - direct].map(|value| format!("{value:.2} {unit}"))
-        };
-        row("first piece, p50", both(direct.first_piece_p50_ms, chat_proxy.first_piece_p50_ms, "ms"));
-        row("first piece, p99", both(direct.first_piece_p99_ms, chat_proxy.first_piece_p99_ms, "ms"));
-        let mut alone = |name: &str, figure: fn(&Medians) -> f64, unit: &str| {
-            let [direct, proxy] =
-                [direct, chat_proxy].map(|medians| format!("{:.1} {unit}", figure(medians)));
-            row(name, [direct, proxy, String::new()]);
-        };
-        alone("CPU per piece, each turn's work included", |medians| medians.cpu_us_per_piece, "µs");
-        alone("load program's own delay, p99", |medians| medians.client_late_p99_ms, "ms");
-        alone("cores busy with other things", |medians| medians.others_cores, "");
-        let mut memory =
-            |name: &str, mib: f64| row(name, [String::new(), format!("{mib:.1} MiB"), String::new()]);
-        memory("memory, idle", chat_proxy.resident_idle_mib);
-        memory("memory, all answers open", chat_proxy.resident_open_mib);
-        memory("memory, after the round", chat_proxy.resident_after_mib);
-        let stored: usize = self.rounds.iter().filter_map(|round| round.turns_stored).sum();
-        let _ = writeln!(
-            out,
-            "\n{} answers complete and in order, {} not; {stored} turns stored, as many as were counted; \
-             {:.1} KiB of memory per open answer",
-            summary.answers_complete, summary.answers_lost, summary.resident_kib_per_open,
-        );
-        out
+        faults.iter().map(|fault| format!("{}: {fault}", self.scene.name)).collect()
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "counts of a bench are far below 2^52")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "memory in KiB is far below 2^52")]
+fn real(kib: u64) -> f64 {
+    kib as f64
+}
+
 fn mib(kib: u64) -> f64 {
-    f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0
+    real(kib) / 1024.0
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::figures::Spread;
+    use crate::round::Cores;
+    use crate::scene::Choice;
+
+    /// A round in which everything is `size` times one.
+    pub fn round(target: Target, size: f64) -> Round {
+        let spread = Spread { p50: size, p99: 2.0 * size, max: 3.0 * size };
+        Round {
+            target,
+            answers_complete: 10,
+            answers_lost: 0,
+            failures: Vec::new(),
+            pieces: 200,
+            items: 100,
+            most_open: 10,
+            seconds: 1.0,
+            answers_per_second: 10.0 / size,
+            first_piece_ms: spread,
+            cpu_us_per_piece: 5.0 * size,
+            cpu_us_per_answer: 100.0 * size,
+            memory_idle_kib: 10_240,
+            memory_open_kib: Some(10_240 + 2_000),
+            memory_after_kib: 20_480,
+            turns_stored: (target == Target::ChatProxy).then_some(10),
+            client_late_ms: spread,
+            cores: Cores { target: Some(size), fake: 0.5, load_program: 0.25, others: 0.1 },
+        }
+    }
+
+    /// A scene with one round for each of its targets; chat-proxy takes three times as much.
+    pub fn report(choice: Choice) -> Report {
+        let scene = Choice::scenes(&[choice]).remove(0);
+        let size = |target| if target == Target::ChatProxy { 3.0 } else { 1.0 };
+        let rounds: Vec<Round> = scene.targets.iter().map(|target| round(*target, size(*target))).collect();
+        let summary = Summary::of(&scene, &rounds);
+        let (date, revision) = ("2026-01-02".to_owned(), "abc".to_owned());
+        Report { date, revision, scene, machine: Machine::for_tests(), summary, rounds }
+    }
+
+    #[test]
+    fn a_summary_compares_medians() {
+        let scene = Choice::scenes(&[Choice::Open1000]).remove(0);
+        let sizes = [
+            (Target::Direct, [1.0, 2.0, 9.0]),
+            (Target::Nginx, [2.0, 4.0, 4.0]),
+            (Target::ChatProxy, [6.0, 5.0, 1.0]),
+        ];
+        let rounds: Vec<Round> =
+            sizes.into_iter().flat_map(|(target, sizes)| sizes.map(|size| round(target, size))).collect();
+        let summary = Summary::of(&scene, &rounds);
+        assert_eq!((summary.added_p50_ms, summary.added_p99_ms), (Some(3.0), Some(6.0)));
+        assert_eq!(summary.cpu_per_piece_to_nginx, Some(1.25));
+        assert_eq!(summary.answers_per_second_to_nginx, Some(0.8));
+        assert_eq!((summary.answers_complete, summary.turns_stored), (90, 30));
+        let per_open = summary.targets[&Target::ChatProxy].memory_kib_per_open;
+        assert!((per_open - 2.0).abs() < 1e-9, "{per_open}");
+    }
+
+    #[test]
+    fn without_nginx_there_is_no_ratio() {
+        let summary = report(Choice::Turns).summary;
+        assert_eq!((summary.cpu_per_piece_to_nginx, summary.added_p50_ms), (None, None));
+    }
+
+    #[test]
+    fn a_lost_answer_is_a_fault_and_tells_why() {
+        let mut report = report(Choice::FlatOut);
+        assert_eq!(report.faults(), Vec::<String>::new());
+        report.rounds[1].answers_lost = 2;
+        report.rounds[1].failures = vec!["status 502".to_owned()];
+        let faults = report.faults().join("\n");
+        assert!(
+            faults.contains("flat-out: nginx: 2 answers") && faults.contains("nginx: status 502"),
+            "{faults}"
+        );
+    }
+
+    #[test]
+    fn answers_that_were_not_open_at_once_are_a_fault_where_they_must_be() {
+        let told = |choice, open| {
+            let mut report = report(choice);
+            report.rounds.iter_mut().for_each(|round| round.most_open = open);
+            report.faults().len()
+        };
+        assert_eq!(
+            [told(Choice::Open1000, 1_000), told(Choice::Open1000, 999), told(Choice::FlatOut, 1)],
+            [0, 3, 0]
+        );
+    }
+
+    #[test]
+    fn what_the_audit_found_is_a_fault_though_no_answer_was_lost() {
+        let mut report = report(Choice::Turns);
+        report.rounds[0].failures = vec!["9 turns stored, 10 counted".to_owned()];
+        assert_eq!(report.faults(), ["turns: chat-proxy: 9 turns stored, 10 counted"]);
+    }
 }
