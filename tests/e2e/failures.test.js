@@ -19,7 +19,6 @@ async function startShopWithProxy(env) {
 
 const MOODY = '/webhook/moody/chat';
 const stage = openStage({
-  relayed: true,
   async parts({ fake }) {
     // A webhook that is healthy or not, as a test wants it.
     const upstream = await startShop('127.0.0.1');
@@ -91,38 +90,6 @@ visit('an answer that breaks off keeps its text and says so', stage, async ({ pa
   assert.equal(await chat.panel.noticeTitle.innerText(), 'The answer broke off here');
   assert.equal(await chat.panel.answers.innerText(), text);
 });
-
-visit(
-  'a connection that is cut in the middle loses and doubles nothing',
-  stage,
-  async ({ page, chat, heard }) => {
-    await page.goto(stage.shop.origin);
-    await chat.open();
-    await chat.ask('#n=200 #delay=30');
-    const length = async () => (await chat.panel.answers.innerText()).length;
-    await chat.panel.answers.filter({ hasText: /\S{3}/ }).waitFor();
-    const resumed = () =>
-      heard.requests.filter(({ url, method }) => method === 'GET' && url.includes('/chat/stream/')).length;
-    for (let cuts = 0; cuts < 3; cuts += 1) {
-      const before = await length();
-      stage.relay.cut();
-      // What came before the cut may be drawn after it: only a request shows that the stream was taken up again.
-      await until('the stream is taken up again', async () => resumed() > cuts);
-      await until('the answer goes on', async () => (await length()) > before);
-    }
-    await chat.settled();
-    assert.equal(await chat.panel.notice.count(), 0);
-
-    const whole = await chat.panel.answers.innerText();
-    await page.reload();
-    await chat.open();
-    await until('the same text is back', async () => (await chat.texts(chat.panel.answers)).join() === whole);
-    assert.equal(
-      (await stage.fake.requests()).filter(({ json }) => json.chatInput === '#n=200 #delay=30').length,
-      1,
-    );
-  },
-);
 
 visit(
   'without a connection the question waits, and goes out when there is one',

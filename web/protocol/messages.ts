@@ -8,12 +8,23 @@ const CHANNEL = 'chat-proxy';
 /** The URL fragment parameter by which the loader tells the iframe the origin to speak with. */
 export const PARENT_ORIGIN = 'origin';
 
+/** What the visitor has said and the server may not have yet; it outlives a reload in the shop's storage. */
+export interface KeptMessage {
+  /** Its idempotency key. */
+  key: string;
+  question: string;
+  /** Unix milliseconds. */
+  at: number;
+}
+
 /** Widget → loader. A `request` is answered by a message that carries the same `request` number. */
 export type FromWidget =
   | { type: 'ready' }
   | { type: 'ticket.request'; request: number }
   | { type: 'page.request'; request: number }
   | { type: 'resume.save'; token: string | null }
+  | ({ type: 'keep' } & KeptMessage)
+  | { type: 'drop'; key: string }
   | { type: 'unread'; count: number }
   | { type: 'close' };
 
@@ -26,6 +37,8 @@ export type FromLoader =
       full: boolean;
       /** The shop's storage holds a resume token. */
       resumable: boolean;
+      /** Absent from a loader of an earlier release. */
+      kept?: KeptMessage[];
     }
   | {
       type: 'ticket';

@@ -17,11 +17,16 @@ export default defineConfig({
     emptyOutDir: false,
     target: 'es2022',
     cssTarget: ['chrome111', 'firefox113', 'safari16.4'],
-    modulePreload: { polyfill: false },
+    modulePreload: false,
+    // One style sheet: what is fetched later is script alone.
+    cssCodeSplit: false,
     rolldownOptions: {
       input: 'modern-widget.html',
       // The Markdown parser asserts aloud about answers that are merely odd.
-      output: { minify: { compress: { dropConsole: true } } },
+      output: {
+        minify: { compress: { dropConsole: true } },
+        assetFileNames: 'assets/modern-widget-[hash][extname]',
+      },
     },
   },
 });

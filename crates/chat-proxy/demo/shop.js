@@ -20,7 +20,7 @@ function showProduct(product) {
   document.title = `${name} · Halma`;
   find('use').setAttribute('href', `pieces.svg#${id}`);
   find('h1').textContent = name;
-  find('.price').textContent = `€ ${price}`;
+  find('.price').textContent = `€\u00a0${price}`;
   find('.story').textContent = story;
   for (const [fact, value] of Object.entries(facts)) {
     const [term, description] = [document.createElement('dt'), document.createElement('dd')];

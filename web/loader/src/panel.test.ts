@@ -89,6 +89,7 @@ test.each([
   say({ type: 'ticket.request', request: 1 }, from);
   say({ type: 'page.request', request: 2 }, from);
   say({ type: 'resume.save', token: 'stolen' }, from);
+  say({ type: 'keep', key: 'k1', question: 'forged', at: 1 }, from);
   await Promise.resolve();
   expect(fetch).not.toHaveBeenCalled();
   expect(sent).toEqual([]);
@@ -118,4 +119,25 @@ test('unread answers are counted on the launcher, for eyes and ears', () => {
   const button = host.shadowRoot?.querySelector('button');
   expect(button?.querySelector('span')?.textContent).toBe('99+');
   expect(button?.ariaLabel).toBe('Chat (120)');
+});
+
+test('when another tab has begun the conversation, the widget hears that there is one', () => {
+  say({ type: 'ready' });
+  localStorage.setItem(`chat-proxy:${base}:${site}`, 'resume-1');
+  window.dispatchEvent(new StorageEvent('storage', { newValue: 'resume-1' }));
+  window.dispatchEvent(new StorageEvent('storage', { newValue: 'of the shop' }));
+  expect(sent.map(({ message }) => message.resumable)).toEqual([false, true]);
+});
+
+test('a message is kept until it is dropped, and the widget is told of it when it comes back', () => {
+  say({ type: 'keep', key: 'k1', question: 'Which lamp?', at: 1 });
+  say({ type: 'ready' });
+  expect(sent[0]?.message).toMatchObject({
+    type: 'state',
+    kept: [{ key: 'k1', question: 'Which lamp?', at: 1 }],
+  });
+  say({ type: 'drop', key: 'k1' });
+  say({ type: 'ready' });
+  expect(sent[1]?.message).toMatchObject({ type: 'state', kept: [] });
+  expect(localStorage).toHaveLength(0);
 });

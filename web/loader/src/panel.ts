@@ -10,7 +10,7 @@ import {
 } from '@chat-proxy/protocol/messages';
 import type { Launcher } from './launcher';
 import styles from './panel.css?inline';
-import { resumeToken } from './storage';
+import { keptMessages, resumeToken } from './storage';
 import { requestTicket } from './ticket';
 
 export interface Panel {
@@ -23,6 +23,7 @@ export function createPanel(launcher: Launcher): Panel {
   const { base, options, config, host, root, sheet, button, path, iframe, variable } = launcher;
   const { origin } = new URL(base);
   const resume = resumeToken(base, config.site);
+  const kept = keptMessages(base, config.site);
   const label = button.ariaLabel;
   const chat = path.getAttribute('d') ?? '';
   const badge = button.appendChild(document.createElement('span'));
@@ -47,10 +48,13 @@ export function createPanel(launcher: Launcher): Panel {
   const announce = () => {
     // Until its document is there, the frame is not of that origin and the browser would complain.
     if (ready) {
-      send({ type: 'state', open: isOpen(), full: narrow.matches, resumable: !!resume.read() });
+      const open = isOpen();
+      send({ type: 'state', open, full: narrow.matches, resumable: !!resume.read(), kept: kept.all() });
     }
   };
   narrow.onchange = announce;
+  // Another tab has begun the conversation.
+  addEventListener('storage', ({ newValue }) => newValue === resume.read() && announce());
   const toggle = (open = !isOpen()) => {
     host.toggleAttribute('open', open);
     button.ariaExpanded = `${open}`;
@@ -79,6 +83,10 @@ export function createPanel(launcher: Launcher): Panel {
         return send({ type: 'page', request: message.request, url: location.href, title: document.title });
       case 'resume.save':
         return resume.write(message.token);
+      case 'keep':
+        return kept.keep(message);
+      case 'drop':
+        return kept.drop(message.key);
       case 'unread':
         return unread(message.count);
       case 'close':

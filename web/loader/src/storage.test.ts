@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import { resumeToken } from './storage';
+import { keptMessages, resumeToken } from './storage';
 
 const base = 'https://chat.example';
 
@@ -45,4 +45,35 @@ test('where storage is denied the token lives in memory', () => {
   token.write('kept');
   expect(token.read()).toBe('kept');
   vi.unstubAllGlobals();
+});
+
+const message = { key: 'k1', question: 'Which lamp?', at: 1 };
+
+test('messages that wait are kept until they are dropped, each for its own site', () => {
+  const kept = keptMessages(base, 'site_a');
+  kept.keep(message);
+  kept.keep({ ...message, key: 'k2' });
+  resumeToken(base, 'site_a').write('token');
+  expect(keptMessages(base, 'site_a').all()).toEqual([message, { ...message, key: 'k2' }]);
+  expect(keptMessages(base, 'site_b').all()).toEqual([]);
+  kept.drop('k1');
+  kept.drop('k2');
+  expect(kept.all()).toEqual([]);
+  expect(localStorage).toHaveLength(1);
+});
+
+test('where storage is denied no message is kept, and nothing fails', () => {
+  vi.stubGlobal('localStorage', undefined);
+  const kept = keptMessages(base, 'site_a');
+  kept.keep(message);
+  kept.drop('k1');
+  expect(kept.all()).toEqual([]);
+  vi.unstubAllGlobals();
+});
+
+test('an entry that is not ours to read does not hide the others', () => {
+  const kept = keptMessages(base, 'site_a');
+  kept.keep(message);
+  localStorage.setItem(`chat-proxy:${base}:site_a:broken`, '{');
+  expect(kept.all()).toEqual([message]);
 });

@@ -1,51 +1,11 @@
-import type { Message } from '@chat-proxy/protocol/api';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { ApiError } from './api/error';
-import type { Session } from './api/session';
-import type { Turns } from './api/turns';
-import { createChat } from './chat';
-import type { Host, HostState } from './host/host';
+import { answer, begin, end, item, response, scene, settled } from './chat.scene';
 
-let host: Host;
-let setHost: (state: Partial<HostState>) => void;
-let unread: number[];
-let session: { [Name in keyof Session]: ReturnType<typeof vi.fn<Session[Name]>> };
-let turns: { [Name in keyof Turns]: ReturnType<typeof vi.fn<Turns[Name]>> };
-
-const response = (...events: object[]) =>
-  new Response(events.map((event, index) => `id: e-1-${index}\ndata: ${JSON.stringify(event)}\n\n`).join(''));
-const begin = { type: 'begin', turn_id: 't1', message_id: 'a1', message: 'hi' };
-const answer = () => response(begin, { type: 'item', content: 'Jay.' }, { type: 'end', state: 'complete' });
-
+let { create, kept, openAnswer, remembers, session, setHost, turns, unread } = scene();
 beforeEach(() => {
-  unread = [];
-  host = {
-    pass: vi.fn(),
-    page: vi.fn(),
-    saveResumeToken: vi.fn(),
-    unread: (count) => unread.push(count),
-    onState: (listener) => {
-      setHost = (state) => listener({ open: true, full: false, resumable: false, ...state });
-    },
-  };
-  session = { resume: vi.fn(), startAnew: vi.fn(), remember: vi.fn(), id: vi.fn(), call: vi.fn() };
-  turns = {
-    ask: vi.fn(async () => answer()),
-    follow: vi.fn(async () => null),
-    stop: vi.fn(async () => {}),
-    history: vi.fn(),
-  };
+  ({ create, kept, openAnswer, remembers, session, setHost, turns, unread } = scene());
 });
-
-const create = () => createChat(session, turns, host);
-const settled = (chat: ReturnType<typeof create>, ...states: string[]) =>
-  vi.waitFor(() => expect(chat.state().turns.map(({ state }) => state)).toEqual(states));
-
-function kept(messages: Partial<Message>[], running?: { turn_id: string; last_event_id: string }) {
-  session.resume.mockResolvedValue({
-    conversation: { id: 'c', messages, running },
-  } as Awaited<ReturnType<Session['resume']>>);
-}
 
 test('nothing is asked of the server before the visitor speaks, unless there is something to resume', () => {
   create();
@@ -55,25 +15,25 @@ test('nothing is asked of the server before the visitor speaks, unless there is 
   expect(session.resume).not.toHaveBeenCalled();
 });
 
-test('a question gets its answer, and only then the session is remembered', async () => {
+test('a question gets its answer, and is kept until the server has it', async () => {
   const chat = create();
   setHost({});
-  turns.ask.mockImplementation(async () => {
-    expect(session.remember).not.toHaveBeenCalled();
+  turns.ask.mockImplementation(async (_question, key) => {
+    expect(kept.get(key)).toEqual({ key, question: 'Which lamp?', at: expect.any(Number) });
     return answer();
   });
   await chat.ask('Which lamp?');
   expect(chat.state().turns).toMatchObject([{ question: 'Which lamp?', text: 'Jay.', state: 'complete' }]);
-  expect(session.remember).toHaveBeenCalled();
+  expect(kept.size).toBe(0);
 });
 
 test('what was said before is there at open, and a running answer goes on from its first event', async () => {
   const created_at = '2026-11-21T10:00:00Z';
-  kept([{ turn_id: 't1', role: 'user', content: 'Which lamp?', state: 'answering', created_at }], {
+  remembers([{ turn_id: 't1', role: 'user', content: 'Which lamp?', state: 'answering', created_at }], {
     turn_id: 't1',
     last_event_id: 'e-1-7',
   });
-  turns.follow.mockResolvedValue(answer());
+  turns.follow.mockResolvedValue(response(begin, item('Jay.'), end));
   const chat = create();
   setHost({ resumable: true });
   await settled(chat, 'complete');
@@ -102,28 +62,19 @@ test('an interrupted answer keeps its text when the question is asked again', as
   turns.ask.mockResolvedValueOnce(
     response(begin, { type: 'item', content: 'half' }, { type: 'end', state: 'interrupted' }),
   );
+  turns.ask.mockResolvedValueOnce(
+    response(
+      { ...begin, turn_id: 't2' },
+      { type: 'item', content: 'Jay.' },
+      { type: 'end', state: 'complete' },
+    ),
+  );
   const chat = create();
   await chat.ask('Which lamp?');
   const [turn] = chat.state().turns;
   await (turn && chat.retry(turn));
   expect(chat.state().turns.map(({ text }) => text)).toEqual(['half', 'Jay.']);
 });
-
-/** An answer whose stream the test writes itself. */
-function openAnswer() {
-  let write: (event: object) => void = () => {};
-  let count = 0;
-  const body = new ReadableStream({
-    start(controller) {
-      write = (event) =>
-        controller.enqueue(
-          new TextEncoder().encode(`id: 0000000e-1-${count++}\ndata: ${JSON.stringify(event)}\n\n`),
-        );
-    },
-  });
-  turns.ask.mockResolvedValueOnce(new Response(body));
-  return { write: (event: object) => write(event) };
-}
 
 test('a running answer is stopped, and its text stands', async () => {
   const { write } = openAnswer();
@@ -155,15 +106,6 @@ test('what is stopped before it has begun is stopped as soon as it has', async (
   expect(turns.stop).toHaveBeenCalledTimes(1);
 });
 
-test('one question at a time', async () => {
-  turns.ask.mockImplementation(() => new Promise(() => {}));
-  const chat = create();
-  void chat.ask('One?');
-  await vi.waitFor(() => expect(turns.ask).toHaveBeenCalled());
-  await chat.ask('Two?');
-  expect(turns.ask).toHaveBeenCalledOnce();
-});
-
 test('a new conversation leaves the running answer to the server', async () => {
   let signal: AbortSignal | undefined;
   turns.ask.mockImplementation((_message, _key, given) => {
@@ -193,14 +135,14 @@ test('a history that does not load can be tried again', async () => {
   const chat = create();
   setHost({ resumable: true });
   await vi.waitFor(() => expect(chat.state().opening).toMatchObject({ code: 'storage_unavailable' }));
-  kept([]);
+  remembers([]);
   await chat.open();
   expect(chat.state().opening).toBe('idle');
 });
 
 test('a turn that the server has dropped is read from what it has kept, once', async () => {
   turns.ask.mockResolvedValueOnce(response(begin));
-  kept([{ turn_id: 't1', role: 'user', content: 'One?', state: 'failed', created_at: '' }]);
+  remembers([{ turn_id: 't1', role: 'user', content: 'One?', state: 'failed', created_at: '' }]);
   const chat = create();
   await chat.ask('One?');
   expect(session.resume).toHaveBeenCalledOnce();

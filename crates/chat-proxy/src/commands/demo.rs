@@ -30,7 +30,7 @@ const SUGGESTIONS: [&str; 4] = [
     "Which lamp suits a low ceiling?",
     "When would my order arrive?",
     "How do returns work?",
-    "Something under € 50 as a gift",
+    "Something under €\u{a0}50 as a gift",
 ];
 /// The path of the chat trigger in the built-in n8n.
 const WEBHOOK_PATH: &str = "/webhook/demo/chat";

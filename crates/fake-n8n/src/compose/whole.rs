@@ -69,7 +69,7 @@ fn with_suggestions(text: &str) -> Value {
         "output": text,
         "followUpPrompts": ["Compare both", "Is Reed dimmable?"],
         "attachments": [{
-            "type": "link", "title": "Reed floor lamp", "subtitle": "€ 210 · In stock",
+            "type": "link", "title": "Reed floor lamp", "subtitle": "€\u{a0}210 · In stock",
             "url": "https://halma.example/p/reed",
         }],
     })

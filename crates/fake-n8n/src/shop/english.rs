@@ -5,8 +5,8 @@ use super::{Recall, topic::Topic};
 const CEILING: &str = "Keep at least **2.0 m** free below a lamp. Under a low ceiling that is too little for a pendant, \
 so I would light the room from below:
 
-1. **Jay** stands on a table, its light is soft. € 89
-2. **Reed** is 152 cm tall and throws its light upwards, which makes the room look higher. € 210
+1. **Jay** stands on a table, its light is soft. €\u{a0}89
+2. **Reed** is 152 cm tall and throws its light upwards, which makes the room look higher. €\u{a0}210
 
 Both are in stock. Order by 16:00 and they leave today, see [delivery times](https://halma.example/delivery).";
 
@@ -14,9 +14,9 @@ const DELIVERY: &str = "Ordered by **16:00** on a working day, a parcel leaves t
 
 | To | Takes | Costs |
 |---|---|---|
-| Germany, Austria | 1–2 days | free from € 60, else € 4.90 |
-| Rest of the EU | 3–5 days | € 9.90 |
-| Switzerland, Norway | 4–6 days | € 14.90 |
+| Germany, Austria | 1–2 days | free from €\u{a0}60, else €\u{a0}4.90 |
+| Rest of the EU | 3–5 days | €\u{a0}9.90 |
+| Switzerland, Norway | 4–6 days | €\u{a0}14.90 |
 
 Floor lamps and furniture come by carrier, who calls the day before. All of it is on the page with \
 [delivery times](https://halma.example/delivery).";
@@ -29,21 +29,21 @@ const RETURNS: &str = "You have **30 days** from the day it arrives, without giv
 
 The money is back within **5 days** after it reaches us. Returns from the EU cost nothing.";
 
-const GIFT: &str = "Under € 50 these three are given most often:
+const GIFT: &str = "Under €\u{a0}50 these three are given most often:
 
-- **Clay vase**, € 46. Thrown by hand, so no two are alike.
-- **Blue bowl**, € 38. For fruit or for keys at the door.
-- **Green jar**, € 29. Beech lid, closes tightly.
+- **Clay vase**, €\u{a0}46. Thrown by hand, so no two are alike.
+- **Blue bowl**, €\u{a0}38. For fruit or for keys at the door.
+- **Green jar**, €\u{a0}29. Beech lid, closes tightly.
 
-Gift wrapping is **€ 3** and the prices stay off the delivery note. Shall I tell you which one arrives first?";
+Gift wrapping is **€\u{a0}3** and the prices stay off the delivery note. Shall I tell you which one arrives first?";
 
 const COMPARE: &str = "Here they are side by side:
 
 | Piece | Height | Base | Weight | Bulb | Price |
 |---|---|---|---|---|---:|
-| **Jay** | 41 cm | Ø 16 cm | 1.9 kg | E14, 5 W | € 89 |
-| **Reed** | 152 cm | Ø 28 cm | 6.4 kg | E27, 12 W | € 210 |
-| **Linn** | 26 cm | Ø 38 cm | 1.4 kg | E27, 9 W | € 129 |
+| **Jay** | 41 cm | Ø 16 cm | 1.9 kg | E14, 5 W | €\u{a0}89 |
+| **Reed** | 152 cm | Ø 28 cm | 6.4 kg | E27, 12 W | €\u{a0}210 |
+| **Linn** | 26 cm | Ø 38 cm | 1.4 kg | E27, 9 W | €\u{a0}129 |
 
 For reading I would take **Jay**; to light a whole corner, **Reed**. Over a dining table, **Linn**.";
 
@@ -78,14 +78,14 @@ const CATALOG: &str = "This is what we have right now, all of it in stock:
 
 | Piece | For | Price |
 |---|---|---:|
-| **Linn pendant** | dining table | € 129 |
-| **Jay table lamp** | bedside, desk | € 89 |
-| **Reed floor lamp** | corners, low rooms | € 210 |
-| **Clay vase** | dried and fresh | € 46 |
-| **Round mirror** | hallway | € 115 |
-| **Oak stool** | 45 cm, carries 120 kg | € 74 |
-| **Blue bowl** | stoneware | € 38 |
-| **Green jar** | beech lid | € 29 |
+| **Linn pendant** | dining table | €\u{a0}129 |
+| **Jay table lamp** | bedside, desk | €\u{a0}89 |
+| **Reed floor lamp** | corners, low rooms | €\u{a0}210 |
+| **Clay vase** | dried and fresh | €\u{a0}46 |
+| **Round mirror** | hallway | €\u{a0}115 |
+| **Oak stool** | 45 cm, carries 120 kg | €\u{a0}74 |
+| **Blue bowl** | stoneware | €\u{a0}38 |
+| **Green jar** | beech lid | €\u{a0}29 |
 
 Tell me the room and I will narrow it down.";
 
@@ -132,7 +132,7 @@ pub(super) fn answer(topic: &Topic, recall: &Recall) -> String {
 fn order(number: &str) -> String {
     format!(
         "Order **{number}** left our warehouse yesterday.\n\n- **Contents**: Jay table lamp, two bulbs\n\
-         - **Carrier**: on the van today, between 14:00 and 18:00\n- **Paid**: € 89, by card\n\n\
+         - **Carrier**: on the van today, between 14:00 and 18:00\n- **Paid**: €\u{a0}89, by card\n\n\
          If nobody is at home, it goes to the parcel shop around the corner and waits there for 7 days."
     )
 }

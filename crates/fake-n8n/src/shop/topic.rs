@@ -125,7 +125,7 @@ mod tests {
             ("Which lamp suits a low ceiling?", Topic::Ceiling),
             ("When would my order arrive?", Topic::Delivery),
             ("How do returns work?", Topic::Returns),
-            ("Something under € 50 as a gift", Topic::Gift),
+            ("Something under €\u{a0}50 as a gift", Topic::Gift),
             ("Is Reed dimmable?", Topic::Dimming),
             ("And in white?", Topic::Color),
             ("Compare both", Topic::Compare),

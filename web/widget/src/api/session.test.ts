@@ -26,6 +26,8 @@ beforeEach(() => {
       saved.push(token);
       stored = token;
     },
+    keep: () => {},
+    drop: () => {},
     unread: () => {},
     onState: () => {},
   };

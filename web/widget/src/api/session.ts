@@ -17,6 +17,8 @@ export interface Session {
   /** The visitor has begun to talk: from now on the session may be remembered. */
   remember(): void;
   id(): Promise<string>;
+  /** Hears which conversation the session is in, whenever it is made or renewed. */
+  onConversation(listener: (id: string) => void): void;
   call(path: string, call?: Call): Promise<Response>;
 }
 
@@ -24,6 +26,7 @@ export function createSession(host: Host): Session {
   let current: SessionResponse | undefined;
   let anew = false;
   let remembered = false;
+  let hear: (id: string) => void = () => {};
   let pending: Promise<SessionResponse> | undefined;
 
   async function create(resumable: boolean): Promise<SessionResponse> {
@@ -35,7 +38,8 @@ export function createSession(host: Host): Session {
     const created: SessionResponse = await response.json();
     current = created;
     anew = false;
-    // What was in the shop's storage is rotated there at once; a first token waits for the first answer.
+    hear(created.conversation.id);
+    // What was in the shop's storage is rotated there at once; a first token waits for the first message.
     if (pass.resumeToken && resume_token) {
       remembered = true;
     }
@@ -102,6 +106,9 @@ export function createSession(host: Host): Session {
         remembered = true;
         host.saveResumeToken(current.resume_token);
       }
+    },
+    onConversation(listener) {
+      hear = listener;
     },
     id: async () => (await fresh()).session_id,
     async call(path, options = {}) {

@@ -19,6 +19,9 @@ export interface Turns {
 export function createTurns(session: Session, host: Host): Turns {
   return {
     async ask(message, id, signal) {
+      await session.id();
+      // Before the message leaves: whoever comes back, and sends it again, must be in the same session.
+      session.remember();
       const body: MessageRequest = { message, message_id: id, ...(await host.page()) };
       return session.call('chat/stream', { body, headers: { Accept: 'text/event-stream' }, signal });
     },

@@ -16,6 +16,8 @@ export function bareHost(frame: Window, firstTicket: string | null | undefined):
     },
     page: async () => ({ page_url: frame.document.referrer, page_title: '' }),
     saveResumeToken: () => {},
+    keep: () => {},
+    drop: () => {},
     unread: () => {},
     onState: (listener) => listener({ open: true, full: false, resumable: false }),
   };

@@ -1,5 +1,7 @@
 // What surrounds the widget: the loader on the shop's page, or nothing but a bare iframe.
 
+import type { KeptMessage } from '@chat-proxy/protocol/messages';
+
 export interface Pass {
   ticket: string;
   resumeToken: string | null;
@@ -16,6 +18,8 @@ export interface HostState {
   full: boolean;
   /** The shop's storage holds a resume token. */
   resumable: boolean;
+  /** The messages that waited when the page was left. */
+  kept?: readonly KeptMessage[] | undefined;
 }
 
 export interface Host {
@@ -24,6 +28,9 @@ export interface Host {
   /** The shop's page at this moment: single-page shops change it without a load. */
   page(): Promise<Page>;
   saveResumeToken(token: string | null): void;
+  /** Remembers a message until the server has it, beyond a reload where the shop's storage allows it. */
+  keep(message: KeptMessage): void;
+  drop(key: string): void;
   unread(count: number): void;
   /** Absent where there is nothing to close. */
   close?: () => void;

@@ -56,6 +56,8 @@ export function loaderHost(frame: Window, origin: string): Host {
       return { page_url: url, page_title: title };
     },
     saveResumeToken: (token) => send({ type: 'resume.save', token }),
+    keep: (message) => send({ type: 'keep', ...message }),
+    drop: (key) => send({ type: 'drop', key }),
     unread: (count) => send({ type: 'unread', count }),
     close: () => send({ type: 'close' }),
     onState(listener) {

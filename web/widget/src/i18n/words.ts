@@ -1,7 +1,6 @@
 // Chooses the dictionary and the direction, and lays the site's own words over it.
 
 import { type Dictionary, en, type TextKey } from './en';
-import { ru } from './ru';
 
 export interface Words {
   locale: string;
@@ -11,7 +10,11 @@ export interface Words {
   clock(at: number): string;
 }
 
-const dictionaries: Record<string, Dictionary | undefined> = { en, ru };
+/** English is always here; who wants another language fetches it before the first word is on the screen. */
+const dictionaries: Record<string, (() => Promise<Dictionary>) | undefined> = {
+  en: async () => en,
+  ru: () => import('./ru').then(({ ru }) => ru),
+};
 const rightToLeft = /^(ar|arc|ckb|dv|fa|he|iw|ku-arab|ps|sd|ug|ur|yi)\b/i;
 
 type Candidates = readonly (string | null | undefined)[];
@@ -20,9 +23,17 @@ type Candidates = readonly (string | null | undefined)[];
  * A locale that the operator or the page `asked` for is taken as it is, because the site's own `texts` may be in a
  * language that has no dictionary here. A mere `hint` counts only if we have its words.
  */
-export function createWords(asked: Candidates, hints: Candidates, texts: Record<string, string>): Words {
-  const locale = asked.find(isLocale) ?? hints.find((hint) => isLocale(hint) && dictionaryOf(hint)) ?? 'en';
-  const dictionary = { ...(dictionaryOf(locale) ?? en), ...texts };
+export function chooseLocale(asked: Candidates, hints: Candidates): string {
+  return asked.find(isLocale) ?? hints.find((hint) => isLocale(hint) && has(hint)) ?? 'en';
+}
+
+/** Never fails: a language that cannot be fetched is English. */
+export async function dictionaryOf(locale: string): Promise<Dictionary> {
+  return (await dictionaries[primary(locale)]?.().catch(() => en)) ?? en;
+}
+
+export function createWords(locale: string, known: Dictionary, texts: Record<string, string>): Words {
+  const dictionary = { ...known, ...texts };
   const format = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   return {
     locale,
@@ -33,9 +44,8 @@ export function createWords(asked: Candidates, hints: Candidates, texts: Record<
   };
 }
 
-function dictionaryOf(locale: string): Dictionary | undefined {
-  return dictionaries[locale.toLowerCase().split('-')[0] ?? ''];
-}
+const primary = (locale: string) => locale.toLowerCase().split('-')[0] ?? '';
+const has = (locale: string) => Object.hasOwn(dictionaries, primary(locale));
 
 function isLocale(candidate: string | null | undefined): candidate is string {
   try {

@@ -1,7 +1,7 @@
 // @vitest-environment node
 import type { Message, StreamEvent } from '@chat-proxy/protocol/api';
 import { expect, test } from 'vitest';
-import { type Change, type Conversation, change, empty, isAnswering } from './conversation';
+import { answeringTurn, type Change, type Conversation, change, empty, nextToSend } from './conversation';
 
 const at = 1_000;
 const key = 'k1';
@@ -11,7 +11,7 @@ function after(...changes: Change[]): Conversation {
 }
 
 function event(event: StreamEvent): Change {
-  return { type: 'event', key, event, at };
+  return { type: 'event', key, event, id: '', at };
 }
 
 function message(turn_id: string, role: string, content: string, state = 'complete'): Message {
@@ -33,13 +33,13 @@ test('a question is on the screen at once and its answer grows', () => {
     state: 'answering',
     live: true,
   });
-  expect(isAnswering(state)).toBe(true);
+  expect(!!answeringTurn(state)).toBe(true);
 });
 
 test('an end settles the turn and gives it its time', () => {
   const state = after(asked, begin, item('Jay.'), event({ type: 'end', state: 'complete' }));
   expect(state.turns[0]).toMatchObject({ state: 'complete', answeredAt: at });
-  expect(isAnswering(state)).toBe(false);
+  expect(!!answeringTurn(state)).toBe(false);
 });
 
 test('a reset clears the whole answer', () => {
@@ -160,4 +160,94 @@ test('a new conversation is empty and knows only whether there is a network', ()
     ...empty,
     online: false,
   });
+});
+
+const waiting = { key: 'k9', question: 'And now?', at };
+const queued: Change = { type: 'queued', waiting };
+const end = event({ type: 'end', state: 'complete' });
+const opened = (messages: Message[], running?: { turn_id: string; last_event_id: string }): Change => ({
+  type: 'opened',
+  conversation: { id: 'c1', messages, next_cursor: 'older', running: running ?? null },
+});
+
+test('a message waits once, whoever says so again', () => {
+  expect(after(queued, queued).queue).toEqual([waiting]);
+  expect(after({ type: 'asked', key: 'k9', question: 'And now?' }, queued).queue).toEqual([]);
+});
+
+test('a message that is asked no longer waits, and its turn knows that it did', () => {
+  const state = after(queued, { type: 'asked', key: 'k9', question: 'And now?' });
+  expect(state).toMatchObject({ queue: [], turns: [{ key: 'k9', waited: true }] });
+});
+
+test('the next message goes out when nothing runs, nothing is refused, and there is a network', () => {
+  expect(nextToSend(after(queued))).toEqual(waiting);
+  expect(nextToSend(after(asked, begin, queued))).toBeUndefined();
+  expect(nextToSend(after(asked, begin, end, queued))).toEqual(waiting);
+  expect(nextToSend(after(asked, { type: 'refused', key, failure: { code: 'x' } }, queued))).toBeUndefined();
+  expect(nextToSend(after(queued, { type: 'online', online: false }))).toBeUndefined();
+});
+
+test('a message that was put back waits before all others', () => {
+  const state = after(asked, queued, { type: 'put.back', key, at });
+  expect(state.turns).toEqual([]);
+  expect(state.queue.map(({ question }) => question)).toEqual(['Which lamp?', 'And now?']);
+});
+
+test('what is read again from the server changes only what has changed', () => {
+  const kept = [message('t1', 'user', 'Which lamp?'), message('t1', 'assistant', 'Jay.')];
+  const before = after(asked, begin, item('Jay.'), end);
+  const again = change(before, opened([...kept, message('t2', 'user', 'Elsewhere?')]));
+  expect(again.turns[0]).toBe(before.turns[0]);
+  expect(again.turns).toHaveLength(2);
+});
+
+test('earlier pages stay, and so does what the server cannot know', () => {
+  const page = [message('t2', 'user', 'Two?'), message('t2', 'assistant', '2')];
+  const state = after(
+    opened(page),
+    { type: 'earlier.loaded', messages: [message('t1', 'user', 'One?')], cursor: null },
+    asked,
+    opened(page),
+  );
+  expect(state.turns.map(({ question }) => question)).toEqual(['One?', 'Two?', 'Which lamp?']);
+  expect(state.cursor).toBeNull();
+});
+
+test('an answer that runs on keeps its text and its place in the stream', () => {
+  const piece: Change = {
+    type: 'event',
+    key,
+    event: { type: 'item', content: 'Ja' },
+    id: '0000000e-1-1',
+    at,
+  };
+  const before = after(asked, begin, piece);
+  const running = { turn_id: 't1', last_event_id: '0000000e-1-5' };
+  const again = change(before, opened([message('t1', 'user', 'Which lamp?', 'answering')], running));
+  expect(again.turns).toMatchObject([{ text: 'Ja', lastEventId: '0000000e-1-1', state: 'answering' }]);
+});
+
+test('an answer that ended unseen is taken as the server has it', () => {
+  const before = after(asked, begin, item('Ja'));
+  const kept = [message('t1', 'user', 'Which lamp?'), message('t1', 'assistant', 'Jay.')];
+  expect(change(before, opened(kept)).turns).toMatchObject([{ key, text: 'Jay.', state: 'complete' }]);
+});
+
+test('a message whose answer was kept already is not shown twice', () => {
+  const kept = [message('t1', 'user', 'Which lamp?'), message('t1', 'assistant', 'Jay.')];
+  expect(after(opened(kept), asked, begin).turns).toMatchObject([{ key, turnId: 't1' }]);
+});
+
+test('a turn as another tab tells it takes the place of what was known of it', () => {
+  const [told] = after(asked, begin, item('Jay.')).turns;
+  const here = after(opened([message('t1', 'user', 'Which lamp?')]), queued);
+  const state = told && change(here, { type: 'told', turn: told });
+  expect(state?.turns).toMatchObject([{ key, turnId: 't1', text: 'Jay.' }]);
+});
+
+test('queued is a status of the answer, until it says something else', () => {
+  const inLine = after(asked, begin, event({ type: 'status', state: 'queued' }));
+  expect(inLine.turns[0]?.status).toBe('queued');
+  expect(change(inLine, event({ type: 'status', state: 'thinking' })).turns[0]?.status).toBe('thinking');
 });

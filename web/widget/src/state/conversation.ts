@@ -1,37 +1,23 @@
 // What is on the screen, and how each thing that happens changes it. Pure: no clock, no fetch, no DOM.
 
-import type { Attachment, Conversation as Kept, Message, StreamEvent } from '@chat-proxy/protocol/api';
-import type { ErrorCode } from '../api/error';
+import type { Conversation as Kept, Message, StreamEvent } from '@chat-proxy/protocol/api';
+import type { KeptMessage } from '@chat-proxy/protocol/messages';
+import { firstOfTurn } from '../stream/event-id';
+import { joined, renewed, turnsOf } from './kept';
+import { afterEvent, type Failure, newTurn, type Turn } from './turn';
 
-export interface Failure {
-  code: ErrorCode;
-  /** Not before this moment, Unix milliseconds. */
-  retryAt?: number | undefined;
-}
+export type { Failure, Turn } from './turn';
 
-export type AnswerState = 'answering' | 'complete' | 'interrupted' | 'failed' | 'stopped' | 'refused';
+/** Said by the visitor and not sent yet. */
+export type Waiting = KeptMessage;
 
-export interface Turn {
-  /** Ours; stays the same while the server's ids arrive. */
-  key: string;
-  turnId?: string | undefined;
-  question: string;
-  text: string;
-  state: AnswerState;
-  status: 'queued' | 'thinking' | 'tool';
-  /** Questions to go on with. */
-  suggestions: string[];
-  attachments: Attachment[];
-  failure?: Failure | undefined;
-  /** No connection: the message waits, or the answer goes on where we cannot see it. */
-  waiting: boolean;
-  /** Its answer came, or comes, while this page is open: it has its place on the screen, and is announced. */
-  live: boolean;
-  answeredAt?: number | undefined;
-}
+/** So many messages may wait; then what is typed stays in the field. */
+export const MOST_WAITING = 10;
 
 export interface Conversation {
   turns: readonly Turn[];
+  /** In the order in which they will be sent. */
+  queue: readonly Waiting[];
   /** Where earlier messages begin. */
   cursor: string | null;
   opening: 'idle' | 'loading' | Failure;
@@ -46,24 +32,38 @@ export type Change =
   | { type: 'earlier.loading' }
   | { type: 'earlier.loaded'; messages: Message[]; cursor: string | null }
   | { type: 'earlier.failed' }
+  | { type: 'queued'; waiting: Waiting }
+  | { type: 'canceled'; key: string }
   | { type: 'asked'; key: string; question: string }
-  | { type: 'event'; key: string; event: StreamEvent; at: number }
+  /** Another answer is running: the message was not taken and waits, before all others. */
+  | { type: 'put.back'; key: string; at: number }
+  | { type: 'event'; key: string; event: StreamEvent; id: string; at: number }
   | { type: 'waiting'; key: string; waiting: boolean }
   | { type: 'refused'; key: string; failure: Failure }
+  | { type: 'again'; key: string }
   | { type: 'dropped'; key: string }
+  /** A turn as another tab has it. */
+  | { type: 'told'; turn: Turn }
   | { type: 'cleared' }
   | { type: 'online'; online: boolean };
 
 export const empty: Conversation = {
   turns: [],
+  queue: [],
   cursor: null,
   opening: 'idle',
   earlier: 'idle',
   online: true,
 };
 
-export function isAnswering({ turns }: Conversation): boolean {
-  return turns.at(-1)?.state === 'answering';
+export function answeringTurn({ turns }: Conversation): Turn | undefined {
+  return turns.find(({ state }) => state === 'answering');
+}
+
+/** The message that may go out now: nothing is being answered, and nothing before it waits for the visitor. */
+export function nextToSend({ turns, queue, online }: Conversation): Waiting | undefined {
+  const held = turns.some(({ state }) => state === 'answering') || turns.at(-1)?.state === 'refused';
+  return online && !held ? queue[0] : undefined;
 }
 
 export function change(state: Conversation, action: Change): Conversation {
@@ -71,12 +71,7 @@ export function change(state: Conversation, action: Change): Conversation {
     case 'opening':
       return { ...state, opening: 'loading' };
     case 'opened':
-      return {
-        ...state,
-        opening: 'idle',
-        turns: turnsOf(action.conversation.messages, action.conversation.running?.turn_id),
-        cursor: action.conversation.next_cursor ?? null,
-      };
+      return { ...state, opening: 'idle', ...afterOpening(state, action.conversation) };
     case 'opening.failed':
       return { ...state, opening: action.failure };
     case 'earlier.loading':
@@ -90,13 +85,45 @@ export function change(state: Conversation, action: Change): Conversation {
       };
     case 'earlier.failed':
       return { ...state, earlier: 'failed' };
-    case 'asked':
-      return {
-        ...state,
-        turns: [...state.turns, newTurn({ key: action.key, question: action.question, live: true })],
-      };
-    case 'event':
-      return withTurn(state, action.key, (turn) => afterEvent(turn, action.event, action.at));
+    case 'queued':
+      // Other tabs, and what was kept, may say the same again.
+      return isKnown(state, action.waiting.key)
+        ? state
+        : { ...state, queue: [...state.queue, action.waiting] };
+    case 'canceled':
+      return { ...state, queue: without(state.queue, action.key) };
+    case 'asked': {
+      const { key, question } = action;
+      const queue = without(state.queue, key);
+      const isShown = state.turns.some((turn) => turn.key === key);
+      const waited = queue.length < state.queue.length;
+      return isShown
+        ? { ...state, queue }
+        : { ...state, queue, turns: [...state.turns, newTurn({ key, question, live: true, waited })] };
+    }
+    case 'put.back': {
+      const { key, at } = action;
+      const turn = state.turns.find((each) => each.key === key);
+      return turn
+        ? {
+            ...state,
+            turns: without(state.turns, key),
+            queue: [{ key, question: turn.question, at }, ...without(state.queue, key)],
+          }
+        : state;
+    }
+    case 'event': {
+      const { key, event, id, at } = action;
+      // A message that was sent before the page was left has its turn among those that were kept.
+      const turns =
+        event.type === 'begin'
+          ? state.turns.filter((turn) => turn.key === key || turn.turnId !== event.turn_id)
+          : state.turns;
+      return withTurn({ ...state, turns }, key, (turn) => ({
+        ...afterEvent(turn, event, at),
+        lastEventId: id || turn.lastEventId,
+      }));
+    }
     case 'waiting':
       return withTurn(state, action.key, (turn) => ({ ...turn, waiting: action.waiting }));
     case 'refused':
@@ -106,8 +133,17 @@ export function change(state: Conversation, action: Change): Conversation {
         state: 'refused',
         failure: action.failure,
       }));
+    case 'again':
+      return withTurn(state, action.key, (turn) => ({
+        ...turn,
+        state: 'answering',
+        live: true,
+        failure: undefined,
+      }));
     case 'dropped':
-      return { ...state, turns: state.turns.filter(({ key }) => key !== action.key) };
+      return { ...state, turns: without(state.turns, action.key) };
+    case 'told':
+      return afterTelling(state, action.turn);
     case 'cleared':
       return { ...empty, online: state.online };
     case 'online':
@@ -115,97 +151,38 @@ export function change(state: Conversation, action: Change): Conversation {
   }
 }
 
-function afterEvent(turn: Turn, event: StreamEvent, at: number): Turn {
-  switch (event.type) {
-    case 'begin':
-      return { ...turn, turnId: event.turn_id, text: '', waiting: false };
-    case 'item':
-      return { ...turn, text: turn.text + event.content };
-    case 'reset':
-      return { ...turn, text: '' };
-    case 'status':
-      return { ...turn, status: event.state };
-    case 'suggestions':
-      return { ...turn, suggestions: event.items.slice(0, 3) };
-    case 'attachments':
-      return { ...turn, attachments: event.items };
-    case 'error':
-      return { ...turn, failure: failureOf(event.code, event.retry_after_ms, at) };
-    case 'end':
-      return { ...turn, state: event.state, answeredAt: at, waiting: false };
-    default:
-      // A newer server may say more than this widget knows.
-      return turn;
-  }
+function afterOpening(state: Conversation, kept: Kept): Pick<Conversation, 'turns' | 'cursor'> {
+  const { running, messages, next_cursor } = kept;
+  // From its first event, whatever part of the text the history already holds.
+  const latest = turnsOf(
+    messages,
+    running ? { turnId: running.turn_id, lastEventId: firstOfTurn(running.last_event_id) } : undefined,
+  );
+  const { turns, cut } = renewed(state.turns, latest);
+  return { turns, cursor: cut ? (next_cursor ?? null) : state.cursor };
 }
 
-export function failureOf(code: ErrorCode, retryAfterMs: number | null | undefined, at: number): Failure {
-  return { code, retryAt: retryAfterMs ? at + retryAfterMs : undefined };
+/** Under the key of the tab that tells, so that what it tells next is understood. */
+function afterTelling(state: Conversation, told: Turn): Conversation {
+  const isSame = (turn: Turn) => turn.key === told.key || (!!turn.turnId && turn.turnId === told.turnId);
+  const turn = { ...told, live: true, waiting: false };
+  return {
+    ...state,
+    queue: without(state.queue, told.key),
+    turns: state.turns.some(isSame)
+      ? state.turns.map((each) => (isSame(each) ? turn : each))
+      : [...state.turns, turn],
+  };
+}
+
+function isKnown({ turns, queue }: Conversation, key: string): boolean {
+  return [...turns, ...queue].some((each) => each.key === key);
+}
+
+function without<Item extends { key: string }>(items: readonly Item[], key: string): Item[] {
+  return items.filter((item) => item.key !== key);
 }
 
 function withTurn(state: Conversation, key: string, update: (turn: Turn) => Turn): Conversation {
   return { ...state, turns: state.turns.map((turn) => (turn.key === key ? update(turn) : turn)) };
-}
-
-function newTurn(given: Pick<Turn, 'key' | 'question'> & Partial<Turn>): Turn {
-  return {
-    text: '',
-    state: 'answering',
-    status: 'thinking',
-    suggestions: [],
-    attachments: [],
-    waiting: false,
-    live: false,
-    ...given,
-  };
-}
-
-/** Messages, oldest first, as turns. An answer whose question is on an earlier page stands alone until then. */
-function turnsOf(messages: readonly Message[], running?: string): Turn[] {
-  const turns = new Map<string, Turn>();
-  for (const message of messages) {
-    const turn = turns.get(message.turn_id) ?? keptTurn(message.turn_id, running);
-    turns.set(
-      message.turn_id,
-      message.role === 'user'
-        ? { ...turn, question: message.content }
-        : { ...turn, ...answerOf(message, message.turn_id === running) },
-    );
-  }
-  return [...turns.values()];
-}
-
-function keptTurn(turnId: string, running?: string): Turn {
-  const live = turnId === running;
-  return newTurn({ key: turnId, turnId, question: '', state: live ? 'answering' : 'failed', live });
-}
-
-function answerOf(message: Message, running: boolean): Partial<Turn> {
-  // A running answer comes anew, as a stream from its first event.
-  if (running) {
-    return { state: 'answering' };
-  }
-  const { content: text, created_at } = message;
-  return { text, state: endOf(message.state, text), answeredAt: Date.parse(created_at) };
-}
-
-/** A turn that is not running has ended, whatever was last written about it. */
-function endOf(state: string, text: string): AnswerState {
-  const ends: readonly AnswerState[] = ['complete', 'interrupted', 'failed', 'stopped'];
-  return ends.find((end) => end === state) ?? (text ? 'interrupted' : 'failed');
-}
-
-/** A page boundary may fall between a question and its answer. */
-function joined(messages: readonly Message[], later: readonly Turn[]): Turn[] {
-  const earlier = turnsOf(messages);
-  const [first] = later;
-  const last = earlier.at(-1);
-  if (first && last && first.turnId === last.turnId) {
-    return [
-      ...earlier.slice(0, -1),
-      { ...first, question: last.question || first.question },
-      ...later.slice(1),
-    ];
-  }
-  return [...earlier, ...later];
 }

@@ -75,7 +75,7 @@ test('without a network the message is tried again, but not for ever', async () 
   const { result, waits } = await run({ start });
   expect(result).toMatchObject({ code: 'network' });
   expect(start).toHaveBeenCalledTimes(9);
-  expect(waits.at(-1)).toBe(true);
+  expect(waits).toEqual([true, false]);
 });
 
 test('offline, it waits for the network and asks once', async () => {
@@ -177,4 +177,28 @@ test('a wait for the next try ends when the network comes back, and the tries be
   }
   await vi.runAllTimersAsync();
   expect(await running).toMatchObject({ code: 'network' });
+});
+
+test('a connection that is back at once is not worth a word', async () => {
+  const resume = vi.fn<Route['resume']>().mockResolvedValueOnce(connection(2, end));
+  const { waits } = await run({ start: async () => connection(0, begin, item('a')), resume });
+  expect(waits).not.toContain(true);
+});
+
+test('a server that is about to stop is asked again for a message it did not take', async () => {
+  const start = vi
+    .fn(async () => connection(0, begin, end))
+    .mockRejectedValueOnce(new ApiError('shutting_down', 1_000));
+  const { result, seen } = await run({ start });
+  expect([result, seen]).toEqual(['ended', ['begin', 'end']]);
+});
+
+test('a server that takes a message and says nothing is not waited for without end', async () => {
+  const start = vi
+    .fn<() => Promise<Response>>(() => new Promise(() => {}))
+    .mockImplementationOnce(() => new Promise(() => {}))
+    .mockImplementation(async () => connection(0, begin, end));
+  const { result } = await run({ start: start as Route['start'] });
+  expect(result).toBe('ended');
+  expect(start).toHaveBeenCalledTimes(2);
 });

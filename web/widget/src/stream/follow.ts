@@ -12,7 +12,19 @@ const LONGEST_DELAY_MS = 8_000;
 /** The server sends a comment every 15 seconds at the latest; a connection that is silent for longer is dead. */
 const SILENCE_LIMIT_MS = 40_000;
 
-const TRANSIENT = new Set(['network', 'storage_unavailable', 'shutting_down', 'busy', 'rate_limited']);
+/** A connection that is back sooner was never worth a word. */
+const HICCUP_MS = 1_000;
+
+/** What may be over by itself. */
+export const TRANSIENT: ReadonlySet<string> = new Set([
+  'network',
+  'storage_unavailable',
+  'shutting_down',
+  'busy',
+  'rate_limited',
+]);
+/** What a message is sent again for by itself, under its key. */
+const UNHEARD = new Set(['network', 'shutting_down']);
 
 export interface Route {
   /** The first connection; it may be repeated, because the message carries its idempotency key. */
@@ -38,17 +50,19 @@ export async function follow(
 ): Promise<'ended' | 'gone'> {
   let { lastEventId, turnId } = route;
   let attempts = 0;
+  const loss = signOfLoss(follower, signal);
   for (;;) {
     signal.throwIfAborted();
     const connection = openConnection(signal);
     try {
-      const response = await (lastEventId
+      const head = lastEventId
         ? route.resume(lastEventId, connection.signal)
-        : route.start?.(connection.signal));
+        : route.start?.(connection.signal);
+      const response = head && (await withinSilenceLimit(head, connection.signal));
       if (!response) {
         return 'gone';
       }
-      follower.waiting(false);
+      loss.over();
       for await (const { event, id } of events(response, connection.signal)) {
         // A reset begins the log anew, from an earlier position.
         if (event.type !== 'reset' && id && lastEventId && isRepeated(id, lastEventId)) {
@@ -70,9 +84,9 @@ export async function follow(
     } catch (error) {
       signal.throwIfAborted();
       // Before the first event the server has refused the message itself; later only the connection failed.
-      const transient =
-        error instanceof ApiError && (lastEventId ? TRANSIENT.has(error.code) : error.code === 'network');
-      if (!transient) {
+      const transient = lastEventId ? TRANSIENT : UNHEARD;
+      if (!(error instanceof ApiError && transient.has(error.code))) {
+        loss.over();
         throw error;
       }
     } finally {
@@ -83,22 +97,44 @@ export async function follow(
       continue;
     }
     if (++attempts > ATTEMPTS) {
+      loss.over();
       throw new ApiError('network');
     }
-    follower.waiting(true);
+    loss.began();
     if (await pause(navigator.onLine ? backoff(attempts) : undefined, signal)) {
       attempts = 0;
     }
   }
 }
 
+/** Says that the connection is lost once it has been for a while, or at once if the browser knows it, too. */
+function signOfLoss(follower: Follower, signal: AbortSignal) {
+  let sign: ReturnType<typeof setTimeout> | undefined;
+  const clear = () => {
+    clearTimeout(sign);
+    sign = undefined;
+  };
+  return {
+    began() {
+      const say = () => signal.aborted || follower.waiting(true);
+      sign ??= setTimeout(say, navigator.onLine ? HICCUP_MS : 0);
+    },
+    over() {
+      clear();
+      follower.waiting(false);
+    },
+  };
+}
+
 /**
  * The moments at which the network, or the page, comes back: a connection from before may be dead without a word,
- * and a wait for the next try has lost its reason.
+ * and a wait for the next try has lost its reason. `missed`: the page did not run in between.
  */
-function onReturn(listener: () => void, signal: AbortSignal): void {
-  addEventListener('online', listener, { signal });
-  addEventListener('pageshow', (event) => event.persisted && listener(), { signal });
+export function onReturn(listener: (missed: boolean) => void, signal?: AbortSignal): void {
+  const options = signal ? { signal } : {};
+  addEventListener('online', () => listener(false), options);
+  addEventListener('pageshow', (event) => event.persisted && listener(true), options);
+  document.addEventListener('resume', () => listener(true), options);
 }
 
 /** One connection: it ends with the whole (`signal`), with itself, or because the network has come back since. */
@@ -163,7 +199,7 @@ function withinSilenceLimit<Value>(work: Promise<Value>, signal: AbortSignal): P
 }
 
 /** Without a time it waits for the network alone. True if the network, or the page, came back. */
-function pause(milliseconds: number | undefined, signal: AbortSignal): Promise<boolean> {
+export function pause(milliseconds: number | undefined, signal: AbortSignal): Promise<boolean> {
   const waiting = new AbortController();
   return new Promise<boolean>((resolve) => {
     if (milliseconds !== undefined) {

@@ -1,6 +1,6 @@
 // The icons: 24 grid, 1.5 px at any size, round caps. Only `open` is mirrored in right-to-left.
 
-const drawings = {
+export const drawings = {
   alert: 'M12 3.2a8.8 8.8 0 1 0 0 17.6 8.8 8.8 0 0 0 0-17.6ZM12 7.6v5M12 16.2v.1',
   check: 'm5 12.5 4.5 4.5L19 7.5',
   chevron: 'm6 9 6 6 6-6',
@@ -25,23 +25,4 @@ export function Icon({ name, size }: { name: IconName; size: number }) {
       <path d={drawings[name]} />
     </svg>
   );
-}
-
-/** The same drawing as a plain node, for what is built outside of components. */
-export function iconNode(name: IconName, size: number): SVGElement {
-  const namespace = 'http://www.w3.org/2000/svg';
-  const icon = document.createElementNS(namespace, 'svg');
-  const path = document.createElementNS(namespace, 'path');
-  for (const [key, value] of Object.entries({
-    class: 'icon',
-    width: size,
-    height: size,
-    viewBox: '0 0 24 24',
-  })) {
-    icon.setAttribute(key, `${value}`);
-  }
-  icon.setAttribute('aria-hidden', 'true');
-  path.setAttribute('d', drawings[name]);
-  icon.append(path);
-  return icon;
 }

@@ -2,9 +2,10 @@
 
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
+import { en } from '../i18n/en';
 import { createWords, type Words } from '../i18n/words';
 
-export const WordsContext = createContext<Words>(createWords([], [], {}));
+export const WordsContext = createContext<Words>(createWords('en', en, {}));
 
 export function useWords(): Words {
   return useContext(WordsContext);

@@ -4,44 +4,46 @@ import { COPIED_MS, copyText } from '../copy';
 import { Icon } from '../icons';
 import { useWords } from '../words';
 import './answer.css';
-import { codeCopyButton } from './code-copy';
-import { createMarkdown, type Markdown } from './markdown';
+import type { Markdown } from './markdown';
+import { useRenderer } from './renderer';
 
 /** The text of an answer, written on as it comes. `onSettled` gets its plain text once, at its end. */
 export function AnswerText({ turn, onSettled }: { turn: Turn; onSettled: (text: string) => void }) {
   const words = useWords();
+  const render = useRenderer();
   const root = useRef<HTMLDivElement>(null);
   const writer = useRef<{ markdown: Markdown; written: string } | null>(null);
   const answering = turn.state === 'answering';
 
   useLayoutEffect(() => {
     const node = root.current;
-    if (!node) {
+    if (!node || render === undefined) {
+      return;
+    }
+    if (!render) {
+      node.textContent = turn.text;
+      node.classList.add('plain');
       return;
     }
     // A reset, or an answer that comes anew: what stands is no longer its beginning.
     if (!writer.current || !turn.text.startsWith(writer.current.written)) {
       node.replaceChildren();
-      const parts = {
-        tableLabel: words.say('table'),
-        copyButton: (textOf: () => string) => codeCopyButton(words, textOf),
-      };
-      writer.current = {
-        markdown: createMarkdown(node, parts, answering ? caret() : undefined),
-        written: '',
-      };
+      node.classList.remove('plain');
+      writer.current = { markdown: render(node, words, answering ? caret() : undefined), written: '' };
     }
     const delta = turn.text.slice(writer.current.written.length);
     if (delta) {
       writer.current.markdown.write(delta);
       writer.current.written = turn.text;
     }
-  }, [turn.text, words]);
+    if (!answering) {
+      writer.current.markdown.end();
+    }
+  }, [turn.text, answering, words, render]);
 
   useEffect(() => {
     if (!answering) {
-      writer.current?.markdown.end();
-      onSettled(root.current?.textContent ?? root.current?.textContent ?? '');
+      onSettled(root.current?.textContent || turn.text);
     }
   }, [answering]);
 
@@ -58,9 +60,10 @@ function caret(): HTMLElement {
 export function Status({ turn }: { turn: Turn }) {
   const { say } = useWords();
   return (
-    <p class="status">
+    <p class="status" data-state={turn.status}>
       <i class="caret" />
-      {turn.waiting ? say('reconnecting') : say(turn.status)}
+      {/* Without a connection nobody knows, and the line above the composer says so. */}
+      {!turn.waiting && say(turn.status)}
     </p>
   );
 }

@@ -2,7 +2,7 @@
 
 import type { Words } from '../../i18n/words';
 import { COPIED_MS, copyText } from '../copy';
-import { iconNode } from '../icons';
+import { drawings, type IconName } from '../icons';
 
 export function codeCopyButton(words: Words, textOf: () => string): HTMLElement {
   const button = document.createElement('button');
@@ -20,4 +20,23 @@ export function codeCopyButton(words: Words, textOf: () => string): HTMLElement 
     }
   });
   return button;
+}
+
+/** A drawing as a plain node. */
+function iconNode(name: IconName, size: number): SVGElement {
+  const namespace = 'http://www.w3.org/2000/svg';
+  const icon = document.createElementNS(namespace, 'svg');
+  const path = document.createElementNS(namespace, 'path');
+  for (const [key, value] of Object.entries({
+    class: 'icon',
+    width: size,
+    height: size,
+    viewBox: '0 0 24 24',
+  })) {
+    icon.setAttribute(key, `${value}`);
+  }
+  icon.setAttribute('aria-hidden', 'true');
+  path.setAttribute('d', drawings[name]);
+  icon.append(path);
+  return icon;
 }

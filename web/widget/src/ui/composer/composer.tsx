@@ -8,19 +8,23 @@ interface Props {
   field: RefObject<HTMLTextAreaElement | null>;
   placeholder: string;
   maxChars: number;
-  /** An answer is on its way; what is typed waits for its end. */
+  /** An answer is on its way; what is typed now waits for its end. */
   answering: boolean;
+  /** No more messages can wait. */
+  full: boolean;
+  onType: () => void;
   onAsk: (question: string) => void;
   onStop: () => void;
 }
 
-export function Composer({ field, placeholder, maxChars, answering, onAsk, onStop }: Props) {
+export function Composer({ field, placeholder, maxChars, answering, full, onType, onAsk, onStop }: Props) {
   const { say } = useWords();
   const [text, setText] = useState('');
   const question = text.trim();
   // The server counts characters, not UTF-16 units.
   const excess = question.length > maxChars ? [...question].length - maxChars : 0;
-  const ready = question !== '' && excess <= 0 && !answering;
+  const ready = question !== '' && excess <= 0 && !full;
+  const stops = answering && !question;
 
   useLayoutEffect(() => {
     const node = field.current;
@@ -56,7 +60,10 @@ export function Composer({ field, placeholder, maxChars, answering, onAsk, onSto
         aria-invalid={excess > 0}
         aria-describedby={excess > 0 ? 'composer-problem' : undefined}
         enterkeyhint="send"
-        onInput={(event) => setText(event.currentTarget.value)}
+        onInput={(event) => {
+          setText(event.currentTarget.value);
+          onType();
+        }}
         onKeyDown={(event) => {
           // While an input method composes, Enter chooses a word.
           if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
@@ -65,15 +72,20 @@ export function Composer({ field, placeholder, maxChars, answering, onAsk, onSto
           }
         }}
       />
+      {answering && question && (
+        <button type="button" class="send stop beside" aria-label={say('stop')} onClick={onStop}>
+          <Icon name="stop" size={20} />
+        </button>
+      )}
       {/* One button for both, so that the focus stays where it is when the answer ends. */}
       <button
-        type={answering ? 'button' : 'submit'}
-        class={answering ? 'send stop' : 'send'}
-        aria-label={say(answering ? 'stop' : 'send')}
-        aria-disabled={!answering && !ready}
-        onClick={answering ? onStop : undefined}
+        type={stops ? 'button' : 'submit'}
+        class={stops ? 'send stop' : 'send'}
+        aria-label={say(stops ? 'stop' : 'send')}
+        aria-disabled={!stops && !ready}
+        onClick={stops ? onStop : undefined}
       >
-        <Icon name={answering ? 'stop' : 'send'} size={20} />
+        <Icon name={stops ? 'stop' : 'send'} size={20} />
       </button>
       {excess > 0 && (
         <p class="composer-problem" id="composer-problem" role="status">

@@ -1,16 +1,18 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Chat } from '../../chat';
-import type { Conversation, Turn } from '../../state/conversation';
+import type { Conversation, Turn, Waiting } from '../../state/conversation';
 import { Icon } from '../icons';
 import { useWords } from '../words';
 import './conversation.css';
 import { HistoryNotice } from './notice';
 import { useReading } from './scroll';
 import { TurnView } from './turn';
+import { WaitingMessages } from './waiting';
 
 /** A conversation that is there sooner than this needs no sign of loading. */
 const LOADING_SIGN_MS = 300;
+const NONE: readonly Waiting[] = [];
 
 interface Props {
   state: Conversation;
@@ -27,7 +29,15 @@ export function ConversationView({ state, chat, opening, onScrolled }: Props) {
   const reading = useReading(scroller, end, state, chat.loadEarlier);
   useEffect(() => onScrolled(reading.scrolled), [reading.scrolled]);
 
-  const { turns } = state;
+  const { turns, queue } = state;
+  const isEmpty = turns.length + queue.length === 0;
+  const waited = useRef(0);
+  useEffect(() => {
+    if (queue.length > waited.current) {
+      setAnnouncement(say('waiting'));
+    }
+    waited.current = queue.length;
+  }, [queue.length]);
   const announce = (turn: Turn, text: string) => {
     if (turn.live) {
       setAnnouncement(turn.state === 'stopped' ? say('stopped') : text);
@@ -43,11 +53,11 @@ export function ConversationView({ state, chat, opening, onScrolled }: Props) {
         tabIndex={0}
         aria-label={say('conversation')}
       >
-        {turns.length === 0 && typeof state.opening === 'object' && (
+        {isEmpty && typeof state.opening === 'object' && (
           <HistoryNotice failure={state.opening} onRetry={chat.open} />
         )}
-        {turns.length === 0 && state.opening === 'idle' && opening}
-        {state.opening === 'loading' && <LoadingBars />}
+        {isEmpty && state.opening === 'idle' && opening}
+        {isEmpty && state.opening === 'loading' && <LoadingBars />}
         {state.earlier === 'failed' && (
           <button type="button" class="button" onClick={chat.loadEarlier}>
             <Icon name="retry" size={16} />
@@ -59,11 +69,16 @@ export function ConversationView({ state, chat, opening, onScrolled }: Props) {
             key={turn.key}
             turn={turn}
             isLast={turn === turns.at(-1)}
+            queue={turn === turns.at(-1) ? queue : NONE}
             onRetry={chat.retry}
             onAsk={chat.ask}
+            onCancel={chat.cancel}
             onSettled={announce}
           />
         ))}
+        {turns.length === 0 && queue.length > 0 && (
+          <WaitingMessages messages={queue} onCancel={chat.cancel} />
+        )}
         <div class="end" ref={end} />
       </main>
       {reading.moreBelow && turns.length > 0 && (

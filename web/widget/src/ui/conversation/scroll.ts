@@ -21,7 +21,7 @@ export interface Reading {
 export function useReading(
   scroller: RefObject<HTMLElement | null>,
   end: RefObject<HTMLElement | null>,
-  { turns, cursor }: Conversation,
+  { turns, cursor, queue }: Conversation,
   loadEarlier: () => void,
 ): Reading {
   const [scrolled, setScrolled] = useState(false);
@@ -42,10 +42,22 @@ export function useReading(
   useLayoutEffect(() => {
     const node = scroller.current;
     const turn = node?.querySelector<HTMLElement>('.turn:last-of-type');
-    if (node && turn && last) {
+    // What has waited is asked by itself: the reader may still be at the answer before it.
+    if (node && turn && last && !last.waited) {
       node.scrollTop = last.live ? turn.offsetTop - TOP_GAP_PX : node.scrollHeight;
     }
   }, [last?.key, last?.live]);
+
+  // A message that has to wait shows where it waits.
+  const newest = queue.at(-1)?.key;
+  useLayoutEffect(() => {
+    const node = scroller.current;
+    const row = newest && node?.querySelector('.waiting > :last-child');
+    if (node && row) {
+      const hidden = row.getBoundingClientRect().bottom + TOP_GAP_PX - node.getBoundingClientRect().bottom;
+      node.scrollTop += Math.max(0, hidden);
+    }
+  }, [newest]);
 
   useEffect(() => {
     const node = scroller.current;

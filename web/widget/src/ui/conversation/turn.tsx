@@ -1,4 +1,4 @@
-import type { Turn } from '../../state/conversation';
+import type { Turn, Waiting } from '../../state/conversation';
 import { Actions, AnswerText, Status } from '../answer/answer';
 import { Attachments } from '../answer/attachments';
 import { Icon } from '../icons';
@@ -6,16 +6,21 @@ import { Suggestions } from '../opening/suggestions';
 import { useWords } from '../words';
 import { memo } from './memo';
 import { TurnNotice } from './notice';
+import { WaitingMessages } from './waiting';
 
 interface Props {
   turn: Turn;
   isLast: boolean;
+  /** What waits for the end of this turn. */
+  queue: readonly Waiting[];
   onRetry: (turn: Turn) => void;
   onAsk: (question: string) => void;
+  onCancel: (key: string) => void;
   onSettled: (turn: Turn, text: string) => void;
 }
 
-export const TurnView = memo(function TurnView({ turn, isLast, onRetry, onAsk, onSettled }: Props) {
+export const TurnView = memo(function TurnView(props: Props) {
+  const { turn, isLast, queue, onRetry, onAsk, onCancel, onSettled } = props;
   const { say } = useWords();
   const { state, text, waiting } = turn;
   const answering = state === 'answering';
@@ -40,7 +45,7 @@ export const TurnView = memo(function TurnView({ turn, isLast, onRetry, onAsk, o
         <div class="answer" aria-busy={answering}>
           <h2 class="hidden">{say('answer')}</h2>
           {(text || !answering) && <AnswerText turn={turn} onSettled={(plain) => onSettled(turn, plain)} />}
-          {answering && (!text || waiting) && <Status turn={turn} />}
+          {answering && !text && <Status turn={turn} />}
           {turn.attachments.length > 0 && <Attachments items={turn.attachments} />}
           {state === 'stopped' && <p class="stopped">{say('stopped')}</p>}
           {(state === 'failed' || state === 'interrupted' || state === 'refused') && (
@@ -49,13 +54,14 @@ export const TurnView = memo(function TurnView({ turn, isLast, onRetry, onAsk, o
           {(state === 'complete' || state === 'stopped') && text && <Actions turn={turn} />}
         </div>
       )}
-      {isLast && state === 'complete' && turn.suggestions.length > 0 && (
+      {isLast && state === 'complete' && queue.length === 0 && turn.suggestions.length > 0 && (
         <Suggestions
           items={turn.suggestions.map((text) => ({ text, value: text }))}
           kind="follow-up"
           onAsk={onAsk}
         />
       )}
+      {queue.length > 0 && <WaitingMessages messages={queue} onCancel={onCancel} />}
     </section>
   );
 });

@@ -2,8 +2,10 @@ import type { WidgetConfig } from '@chat-proxy/protocol/api';
 import { useEffect, useReducer, useRef, useState } from 'preact/hooks';
 import type { Chat } from '../../chat';
 import type { Host } from '../../host/host';
-import { isAnswering } from '../../state/conversation';
+import { answeringTurn, MOST_WAITING } from '../../state/conversation';
+import { loadRenderer } from '../answer/renderer';
 import { Composer } from '../composer/composer';
+import { ConnectionLine } from '../connection/connection';
 import { ConversationView } from '../conversation/conversation';
 import { Icon } from '../icons';
 import { Opening } from '../opening/opening';
@@ -49,7 +51,10 @@ export function Panel({ chat, host, config, greeting, placeholder }: Props) {
     return () => document.removeEventListener('keydown', onKeyDown);
   }, [host]);
 
-  const ask = (question: string) => void chat.ask(question);
+  const ask = (question: string) => {
+    void loadRenderer();
+    void chat.ask(question);
+  };
   return (
     <div class="panel" ref={panel} tabIndex={-1}>
       <header class="header" data-scrolled={scrolled}>
@@ -57,7 +62,7 @@ export function Panel({ chat, host, config, greeting, placeholder }: Props) {
           <h1 class="title">{config.title}</h1>
           <p class="subtitle">{config.subtitle || say('subtitle')}</p>
         </div>
-        {state.turns.length > 0 && (
+        {state.turns.length + state.queue.length > 0 && (
           <button
             type="button"
             class="icon-button"
@@ -86,17 +91,14 @@ export function Panel({ chat, host, config, greeting, placeholder }: Props) {
         }
       />
       <footer class="footer">
-        {!state.online && (
-          <p class="offline" role="status">
-            <Icon name="offline" size={20} />
-            {say('offline')}
-          </p>
-        )}
+        <ConnectionLine online={state.online} reconnecting={state.turns.some(({ waiting }) => waiting)} />
         <Composer
           field={field}
           placeholder={placeholder}
           maxChars={config.max_message_chars}
-          answering={isAnswering(state)}
+          answering={!!answeringTurn(state)}
+          full={state.queue.length >= MOST_WAITING}
+          onType={loadRenderer}
           onAsk={ask}
           onStop={() => void chat.stop()}
         />
