@@ -20,6 +20,8 @@ const READY_PAUSE: Duration = Duration::from_millis(50);
 const TICK_MS: u64 = 10;
 /// Limits stay on, counting every request; they are set so high that they refuse none.
 const HIGH_LIMIT: &str = "1000000000";
+/// More than there are visitors, so that none waits in line.
+const MANY_PLACES: u32 = 1_000_000;
 
 /// The page that all visitors are on.
 pub const SHOP: &str = "http://shop.example";
@@ -55,6 +57,8 @@ impl Program {
     ) -> Result<(Self, SocketAddr)> {
         let (public, operations) = (free_address()?, free_address()?);
         let log = fs::File::create(folder.join("chat-proxy.log"))?;
+        let places = format!("[[site]]\nid = \"default\"\nupstream.max_running = {MANY_PLACES}\n");
+        fs::write(folder.join("chat-proxy.toml"), places)?;
         let mut command = command(binary);
         // An own folder and no variables but these: nothing of the machine's configuration gets in.
         command.arg("serve").current_dir(folder).env_clear().stderr(log);

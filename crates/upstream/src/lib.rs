@@ -8,6 +8,7 @@ mod answer;
 mod auth;
 mod breaker;
 mod claims;
+mod class;
 mod clocks;
 mod connector;
 mod failure;

@@ -117,6 +117,7 @@ impl N8n {
 impl Upstream for N8n {
     async fn ask(&self, question: Question) -> Result<Box<dyn AnswerStream>, UpstreamError> {
         let site = self.sites.get(&question.site).ok_or_else(failure::unknown_site)?;
+        let _admission = site.breaker.admit().map_err(failure::absent)?;
         let asked_at = Instant::now();
         let limit = site.timeouts.first_byte.min(site.timeouts.total);
         let opened = tokio::time::timeout(limit, self.open(site, &question, asked_at)).await;
@@ -134,9 +135,9 @@ impl Upstream for N8n {
         }
     }
 
-    fn admit(&self, site: &SiteId) -> Result<(), Duration> {
+    fn absent_for(&self, site: &SiteId) -> Option<Duration> {
         // A site that is not known is told so when it is asked.
-        self.sites.get(site).map_or(Ok(()), |site| site.breaker.admit())
+        self.sites.get(site)?.breaker.absent_for()
     }
 
     fn health(&self, site: &SiteId) -> Health {

@@ -33,6 +33,12 @@ fn describe() {
         "chat_proxy_upstream_errors_total",
         "Answers that agents failed to give, by site and class."
     );
+    describe_counter!(
+        "chat_proxy_turned_away_total",
+        "Turns that found no place at the agent, by site: the line was full, or they waited in it too long."
+    );
+    describe_gauge!("chat_proxy_running_answers", "Answers that agents are giving, by site.");
+    describe_gauge!("chat_proxy_queued_turns", "Turns that wait for a place at the agent, by site.");
     describe_gauge!("chat_proxy_open_turns", "Turns that are being answered.");
     describe_gauge!("chat_proxy_open_streams", "Readers of answers.");
     describe_gauge!("chat_proxy_open_connections", "Connections of visitors.");

@@ -15,6 +15,7 @@ mod idempotency;
 mod leaks;
 mod limits;
 mod operations;
+mod places;
 mod resume;
 mod session;
 mod stop;
