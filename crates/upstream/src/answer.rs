@@ -16,6 +16,7 @@ use n8n_stream::{Activity, AnswerState, Decoder, Ending};
 use tokio::time::{Instant, Sleep};
 
 use crate::clocks::{Clocks, Limit};
+use crate::content::{Content, ContentError};
 use crate::failure::{Stop, answer_failure};
 use crate::guard::Guard;
 use crate::report::Report;
@@ -26,7 +27,7 @@ const READ_BYTES_PER_POLL: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct N8nAnswer {
-    body: Incoming,
+    body: Content<Incoming>,
     decoder: Decoder,
     /// Empty between calls; kept for its room.
     decoded: Vec<n8n_stream::AnswerEvent>,
@@ -40,7 +41,7 @@ pub(crate) struct N8nAnswer {
 impl N8nAnswer {
     pub(crate) fn new(
         site: &Arc<Site>,
-        body: Incoming,
+        body: Content<Incoming>,
         guard: Guard,
         asked_at: Instant,
         report: Report,
@@ -65,7 +66,10 @@ impl N8nAnswer {
         while read < READ_BYTES_PER_POLL {
             match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 None => return Poll::Ready(Read::End(Stop::Ended, Ending::Complete)),
-                Some(Err(_)) => return Poll::Ready(Read::End(Stop::Cut, Ending::Cut)),
+                Some(Err(ContentError::Body(_))) => return Poll::Ready(Read::End(Stop::Cut, Ending::Cut)),
+                Some(Err(ContentError::Gzip(_))) => {
+                    return Poll::Ready(Read::End(Stop::Undecodable, Ending::Cut));
+                }
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
                     read += data.len();
@@ -106,11 +110,11 @@ impl N8nAnswer {
         let outcome = self.decoder.finish(ending, &mut self.decoded);
         self.deliver(events);
         events.extend(self.guard.finish().and_then(to_core));
-        let error = match outcome.state {
+        let mut error = match outcome.state {
             AnswerState::Complete => None,
             state => Some(answer_failure(stop, state, outcome.diagnosis)),
         };
-        self.report.ended(&outcome, error.as_ref());
+        self.report.ended(&outcome, error.as_mut());
         AnswerEnd { error }
     }
 

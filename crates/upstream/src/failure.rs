@@ -105,6 +105,8 @@ pub(crate) enum Stop {
     Ended,
     /// The connection broke.
     Cut,
+    /// The content coding could not be taken off.
+    Undecodable,
     /// A clock ran out.
     Limit(Limit),
 }
@@ -118,6 +120,11 @@ pub(crate) fn answer_failure(stop: Stop, state: AnswerState, diagnosis: Option<D
             let code = if limit == Limit::AfterError { Code::UpstreamInvalid } else { Code::UpstreamTimeout };
             (code, limit.class(), limit.diagnosis())
         }
+        (Stop::Undecodable, _) => (
+            Code::UpstreamInvalid,
+            Class::Encoding,
+            "The compressed answer is damaged. Switch off compression in the proxy in front of n8n.",
+        ),
         // What is no answer stays that, also when it was cut, and whatever came before it.
         (Stop::Ended | Stop::Cut, Some(found)) if is_unreadable(found) => {
             return failure(Code::UpstreamInvalid, Class::of(found), found.sentence());

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 
 use crate::auth::Auth;
 use crate::class::Class;
+use crate::content::{Coding, Content};
 use crate::failure::failure;
 
 /// How much of a refusal's body is looked at, and how long. Only fixed phrases are recognized in it; none of it goes
@@ -43,10 +44,11 @@ pub(crate) async fn judge(
     response: Response<Incoming>,
     auth: &Auth,
     now: Timestamp,
-) -> Result<Incoming, Refusal> {
+) -> Result<Content<Incoming>, Refusal> {
     let status = response.status();
     if status.is_success() {
-        return if is_encoded(response.headers()) { Err(encoded().into()) } else { Ok(response.into_body()) };
+        let coding = Coding::of(response.headers()).ok_or_else(encoded)?;
+        return Ok(Content::new(response.into_body(), coding));
     }
     let (head, body) = response.into_parts();
     let error = match status {
@@ -100,14 +102,8 @@ fn encoded() -> UpstreamError {
     failure(
         Code::UpstreamInvalid,
         Class::Encoding,
-        "The answer is compressed although that was not asked for. Switch off compression in the proxy in front of n8n.",
+        "The answer is compressed although that was not asked for, and not by gzip, which could be read. Switch off compression in the proxy in front of n8n.",
     )
-}
-
-fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get_all(header::CONTENT_ENCODING).iter().any(|value| {
-        !value.as_bytes().trim_ascii().is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity")
-    })
 }
 
 /// n8n answers every path with 404 and a page while it starts, and unknown webhooks with 404 and JSON.

@@ -11,6 +11,7 @@ mod claims;
 mod class;
 mod clocks;
 mod connector;
+mod content;
 mod failure;
 mod guard;
 mod head;
@@ -20,6 +21,7 @@ mod options;
 mod report;
 mod request;
 mod site;
+mod skew;
 
 pub use n8n::N8n;
 pub use n8n_stream::ShownNodes;

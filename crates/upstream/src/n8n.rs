@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::answer::N8nAnswer;
 use crate::claims::MAX_PUBLIC_URL_BYTES;
 use crate::connector::{self, SendFailure};
+use crate::content::Content;
 use crate::failure;
 use crate::guard::Guard;
 use crate::head;
@@ -68,7 +69,10 @@ impl N8n {
         let sites = options
             .sites
             .into_iter()
-            .map(|(id, site)| Ok((id.clone(), Arc::new(Site::new(id, site, tls.clone())?))))
+            .map(|(id, site)| {
+                let site = Site::new(id.clone(), site, tls.clone(), options.token_lifetime)?;
+                Ok((id, Arc::new(site)))
+            })
             .collect::<Result<_, OptionsError>>()?;
         let signer = Signer {
             public_url: options.public_url,
@@ -87,16 +91,20 @@ impl N8n {
         site: &Site,
         question: &Question,
         asked_at: Instant,
-    ) -> Result<(Incoming, Guard), UpstreamError> {
+    ) -> Result<(Content<Incoming>, Guard), UpstreamError> {
         let mut tries = 0;
         loop {
             let signed = self.signer.sign(question).map_err(|error| failure::unsigned(&error))?;
             let guard = Guard::new(site.guarded.clone(), signed.token.clone(), &question.visitor.origin);
+            let (sent, sent_at) = (self.signer.clock.now(), Instant::now());
             let (error, pause) = match site.client.request(site.request(signed)).await {
-                Ok(response) => match head::judge(response, &site.auth, self.signer.clock.now()).await {
-                    Ok(body) => return Ok((body, guard)),
-                    Err(refusal) => (refusal.error, refusal.is_starting.then_some(STARTING_PAUSE)),
-                },
+                Ok(response) => {
+                    site.skew.note(&site.id, response.headers(), sent, sent_at.elapsed());
+                    match head::judge(response, &site.auth, self.signer.clock.now()).await {
+                        Ok(body) => return Ok((body, guard)),
+                        Err(refusal) => (refusal.error, refusal.is_starting.then_some(STARTING_PAUSE)),
+                    }
+                }
                 Err(error) => {
                     let cause = SendFailure::of(&error);
                     let is_unsent = matches!(cause, SendFailure::Refused | SendFailure::Unsent);
@@ -128,10 +136,7 @@ impl Upstream for N8n {
                 site.breaker.answered();
                 Ok(Box::new(N8nAnswer::new(site, body, guard, asked_at, report)))
             }
-            Err(error) => {
-                report.refused(&error);
-                Err(error)
-            }
+            Err(error) => Err(report.refused(error)),
         }
     }
 

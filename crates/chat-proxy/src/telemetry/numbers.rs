@@ -39,6 +39,11 @@ fn describe() {
     );
     describe_gauge!("chat_proxy_running_answers", "Answers that agents are giving, by site.");
     describe_gauge!("chat_proxy_queued_turns", "Turns that wait for a place at the agent, by site.");
+    describe_gauge!(
+        "chat_proxy_upstream_clock_skew_seconds",
+        Unit::Seconds,
+        "By how much n8n's clock is ahead of ours, negative if it is behind, by site."
+    );
     describe_gauge!("chat_proxy_open_turns", "Turns that are being answered.");
     describe_gauge!("chat_proxy_open_streams", "Readers of answers.");
     describe_gauge!("chat_proxy_open_connections", "Connections of visitors.");
