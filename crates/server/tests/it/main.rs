@@ -20,6 +20,8 @@ mod resume;
 mod session;
 mod stop;
 mod stream_ticket;
+mod upstream_bounds;
 mod upstream_moods;
+mod upstream_refusals;
 mod upstream_token;
 mod widget;
