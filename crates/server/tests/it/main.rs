@@ -21,6 +21,8 @@ mod session;
 mod stop;
 mod stream_ticket;
 mod upstream_bounds;
+mod upstream_clocks;
+mod upstream_endings;
 mod upstream_moods;
 mod upstream_refusals;
 mod upstream_token;
