@@ -1,11 +1,14 @@
 //! Answers without measure, and compressed ones: what arrives, where it is cut, and what it costs.
 
 use std::fs;
+use std::io::Write as _;
 
 use fake_n8n::filler_text;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::support::raw::{RawServer, Step};
-use crate::support::{Answer, SHOP_ONE, SITE_ONE, TestServer, TestSite};
+use crate::support::{Answer, SHOP_ONE, SITE_ONE, TestServer, TestSite, Visitor};
 
 /// The longest answer.
 const ANSWER_BYTES: usize = 1 << 20;
@@ -44,7 +47,7 @@ async fn an_answer_that_never_ends_is_cut_at_its_longest() {
     server.finish().await;
 }
 
-/// U06, and U09 for a bomb: in a process of its own, because memory is the process's.
+/// U06: in a process of its own, because memory is the process's.
 #[tokio::test]
 async fn a_line_of_a_hundred_megabytes_costs_no_more_than_its_bound() {
     const NAME: &str = "upstream_bounds::a_line_of_a_hundred_megabytes_costs_no_more_than_its_bound";
@@ -55,16 +58,56 @@ async fn a_line_of_a_hundred_megabytes_costs_no_more_than_its_bound() {
     for warm in ["#n=9 #gzip", "#bigline=500000", "#bigline=3000000"] {
         visitor.say(warm).await;
     }
-    forget_peak();
-    let before = peak_kib();
-    let answer = visitor.say(&way).await;
-    let grown = peak_kib().saturating_sub(before);
+    let answer = say_within_memory(&visitor, &way).await;
     let (code, _, state) = answer.failure();
     assert_eq!((&*code, &*state), ("upstream_invalid", "interrupted"), "{way}");
     assert!(answer.text.len() < 1000, "some of the line was shown");
-    assert!(grown <= MEMORY_KIB, "{way}: {grown} KiB more");
     server.fake().wait_for_left(1).await.unwrap();
     server.finish().await;
+}
+
+/// U09: 24 MiB in some 100 KiB, which come in a few reads.
+#[tokio::test]
+async fn a_bomb_is_cut_before_it_costs_memory() {
+    const NAME: &str = "upstream_bounds::a_bomb_is_cut_before_it_costs_memory";
+    if alone(NAME, &["x"]).await.is_none() {
+        return;
+    }
+    let bomb: &'static [u8] = Box::leak(bomb().into_boxed_slice());
+    let script: &'static [Step] =
+        Box::leak(Box::new([Step::Read, Step::Write(GZIP_HEAD), Step::WriteBytes(bomb), Step::Hang]));
+    let agent = RawServer::start(Box::leak(Box::new([script]))).await;
+    let site = TestSite::new(SITE_ONE, &[SHOP_ONE]).webhook(&agent.url("/webhook/chat"));
+    let server = TestServer::new().with_site(site).start().await;
+    let visitor = server.visitor().await;
+    visitor.say("warm").await;
+    let answer = say_within_memory(&visitor, "cold").await;
+    let (code, _, state) = answer.failure();
+    assert_eq!((&*code, &*state, &*answer.text), ("upstream_invalid", "failed", ""));
+    server.finish().await;
+}
+
+const GZIP_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n";
+
+/// One item of 24 MiB.
+fn bomb() -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(br#"{"type":"item","content":""#).unwrap();
+    for _ in 0..24 {
+        encoder.write_all(&[b'a'; 1 << 20]).unwrap();
+    }
+    encoder.write_all(br#"","metadata":{"nodeId":"a","nodeName":"A","itemIndex":0,"runIndex":0}}"#).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Says it, and looks at what that cost at its peak.
+async fn say_within_memory(visitor: &Visitor<'_>, message: &str) -> Answer {
+    forget_peak();
+    let before = peak_kib();
+    let answer = visitor.say(message).await;
+    let grown = peak_kib().saturating_sub(before);
+    assert!(grown <= MEMORY_KIB, "{message}: {grown} KiB more");
+    answer
 }
 
 /// Runs the test `name` once per way in a process of its own; there, gives the way.
