@@ -20,8 +20,10 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 const READY_PAUSE: Duration = Duration::from_millis(50);
 /// Limits stay on, counting every request; they are set so high that they refuse none.
 const HIGH_LIMIT: &str = "1000000000";
-/// All visitors come from one address; the bound on its connections stays on, too, and refuses none.
-const CHAT_PROXY_FILE: &str = "[server]\nmax_connections_per_client = 1000000\n";
+/// All visitors come from one address; the bound on its connections stays on, too, and refuses none. There are more
+/// places at the agent than visitors, so that none waits in line.
+const CHAT_PROXY_FILE: &str = "[server]\nmax_connections_per_client = 1000000\n\
+    [[site]]\nid = \"default\"\nupstream.max_running = 1000000\n";
 
 /// The page that all visitors are on.
 pub const SHOP: &str = "http://shop.example";

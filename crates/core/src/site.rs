@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::conversation::TranscriptLimits;
 use crate::ids::SiteId;
 use crate::origin::Origin;
+use crate::turn::places::PlaceBounds;
 use branding::Theme;
 
 /// A registered shop.
@@ -22,6 +23,8 @@ pub struct Site {
     /// The longest message, in characters.
     pub max_message_chars: u32,
     pub transcript: TranscriptLimits,
+    /// How many answers run at once, and who waits for one.
+    pub places: PlaceBounds,
     /// Whether an iframe without the loader gets a ticket in its document. It proves less than one asked for from
     /// the page, because only the browser's `frame-ancestors` stands behind it.
     pub allows_bare_iframe: bool,
@@ -144,6 +147,7 @@ pub(crate) mod tests {
             },
             max_message_chars: 4000,
             transcript: TranscriptLimits::default(),
+            places: PlaceBounds::default(),
             allows_bare_iframe: false,
         }
     }

@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod event;
+pub mod places;
 pub mod replay;
 mod run;
 pub mod stream_ticket;
@@ -28,6 +29,7 @@ use crate::site::Site;
 use crate::store::{Idempotency, NewTurn, OpenedTurn, Store, StoreError, TurnRecord};
 use crate::upstream::{Question, Upstream, VisitorContext};
 use event::{EventId, StreamEvent};
+use places::{CROWDED_RETRY, Entry, Places};
 use replay::{Encode, LogReader, LogWriter, Replays, TurnLog};
 use stream_ticket::{Redeemed, StreamTickets, TooManyTickets};
 
@@ -97,6 +99,8 @@ pub enum TurnError {
     SessionGone,
     #[error("the agent was not there lately")]
     AgentAbsent { retry_after: Duration },
+    #[error("the site's places and its line are full")]
+    Crowded { retry_after: Duration },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -126,6 +130,7 @@ struct Parts {
     address_key: Key,
     replays: Replays,
     tickets: StreamTickets,
+    places: Places,
 }
 
 /// What [`Turns`] are made of.
@@ -154,6 +159,7 @@ impl Turns {
             address_key: parts.address_key,
             replays,
             tickets: StreamTickets::default(),
+            places: Places::default(),
         }))
     }
 
@@ -180,20 +186,19 @@ impl Turns {
         let parts = &self.0;
         let began = Instant::now();
         let mut new = self.new_turn(&ask);
-        // The same key and message are the same turn also while the agent is not there.
-        let admitted = parts.upstream.admit(&new.site);
-        new.may_open = admitted.is_ok();
+        // The same key and message are the same turn also while no new one may begin.
+        let entry = self.enter(&ask.site);
+        new.may_open = entry.is_ok();
         let conversation = new.conversation.clone();
         let number = match parts.store.open_turn(new.clone()).await? {
             OpenedTurn::Opened { number } => number,
             OpenedTurn::Repeated(record) => return self.repeat(&conversation, &record).await,
-            OpenedTurn::NotOpened => {
-                return Err(TurnError::AgentAbsent { retry_after: admitted.err().unwrap_or_default() });
-            }
+            OpenedTurn::NotOpened => return Err(entry.err().unwrap_or(TurnError::Busy)),
             OpenedTurn::Mismatched => return Err(TurnError::IdempotencyMismatch),
             OpenedTurn::Busy => return Err(TurnError::Busy),
             OpenedTurn::SessionGone => return Err(TurnError::SessionGone),
         };
+        let entry = entry?;
         let mut writer = parts.replays.begin(&conversation, new.id.clone(), number);
         writer.push(&StreamEvent::Begin {
             turn_id: &new.id,
@@ -202,9 +207,18 @@ impl Turns {
         });
         writer.flush();
         let log = Arc::clone(writer.log());
-        run::spawn(Arc::clone(parts), ask.into_running(&new, number, began), writer);
+        run::spawn(Arc::clone(parts), ask.into_running(&new, number, began, entry), writer);
         // A log that was just begun has a reader from its start.
         log.reader_after(None).ok_or(TurnError::Busy)
+    }
+
+    /// A place at the agent or in the line for it, or why there is none.
+    fn enter(&self, site: &Site) -> Result<Entry, TurnError> {
+        if let Some(retry_after) = self.0.upstream.absent_for(&site.id) {
+            return Err(TurnError::AgentAbsent { retry_after });
+        }
+        let entered = self.0.places.enter(&site.id, site.places);
+        entered.map_err(|_| TurnError::Crowded { retry_after: CROWDED_RETRY })
     }
 
     /// A reader of a turn that was stored before. Its log begins a moment later than that, in another call.
@@ -360,12 +374,13 @@ fn write_ended(writer: &mut LogWriter, record: &TurnRecord) {
 }
 
 impl Ask {
-    fn into_running(self, new: &NewTurn, number: u32, began: Instant) -> run::Running {
+    fn into_running(self, new: &NewTurn, number: u32, began: Instant, entry: Entry) -> run::Running {
         let claims = self.claims;
         run::Running {
             site: self.site,
             number,
             began,
+            entry,
             question: Question {
                 site: claims.site,
                 conversation: claims.conversation,

@@ -24,9 +24,9 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     /// Signs and sends one question. Returns as soon as the response head is there.
     async fn ask(&self, question: Question) -> Result<Box<dyn AnswerStream>, UpstreamError>;
 
-    /// Whether the agent of a site may be asked now; if not, because it was not there lately, how long to wait. What is
-    /// let through is to be asked.
-    fn admit(&self, site: &SiteId) -> Result<(), Duration>;
+    /// For how long the agent of a site still counts as away, because it was not there lately. A question asked all the
+    /// same may be refused without being sent. `None`: ask it.
+    fn absent_for(&self, site: &SiteId) -> Option<Duration>;
 
     /// How the agent of a site has been doing lately, without asking it.
     fn health(&self, site: &SiteId) -> Health;

@@ -94,6 +94,33 @@ pub enum Diagnosis {
 }
 
 impl Diagnosis {
+    /// Every diagnosis, for documentation and tests.
+    pub const ALL: [Self; 23] = [
+        Self::EmptyAnswer,
+        Self::StreamingOff,
+        Self::WorkflowStarted,
+        Self::ExecutionStarted,
+        Self::OnlyErrors,
+        Self::NodeFailed,
+        Self::FailedAfterAnswer,
+        Self::PartLeftOpen,
+        Self::Truncated,
+        Self::Abandoned,
+        Self::ModelSaidNothing,
+        Self::NothingShown,
+        Self::NoTextFound,
+        Self::BrokenJson,
+        Self::ErrorAnswer,
+        Self::StrayText,
+        Self::UnreadableObjects,
+        Self::HtmlDocument,
+        Self::Binary,
+        Self::LineTooLong,
+        Self::AnswerTooLong,
+        Self::TooDeep,
+        Self::TooManyParts,
+    ];
+
     /// A stable word for logs, metrics and tests.
     pub const fn code(self) -> &'static str {
         match self {

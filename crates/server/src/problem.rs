@@ -217,6 +217,9 @@ impl From<TurnError> for Problem {
             TurnError::AgentAbsent { retry_after } => {
                 Self::new(Code::UpstreamUnavailable).retry_after(retry_after)
             }
+            TurnError::Crowded { retry_after } => Self::new(Code::Busy)
+                .with_detail("Many visitors are being answered. Please try again in a moment.")
+                .retry_after(retry_after),
             TurnError::SessionGone => Self::new(Code::SessionInvalid),
         }
     }

@@ -15,9 +15,10 @@ use n8n_stream::{Activity, AnswerState, Decoder, Ending};
 use tokio::time::{Instant, Sleep};
 
 use crate::clocks::{Clocks, Limit};
+use crate::content::Content;
 use crate::failure::{Stop, answer_failure};
 use crate::guard::Guard;
-use crate::http1::{Body, Received};
+use crate::http1::Received;
 use crate::report::Report;
 use crate::site::Site;
 
@@ -26,7 +27,7 @@ const READ_BYTES_PER_POLL: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct N8nAnswer {
-    body: Body,
+    body: Content,
     decoder: Decoder,
     /// Empty between calls; kept for its room.
     decoded: Vec<n8n_stream::AnswerEvent>,
@@ -38,7 +39,13 @@ pub(crate) struct N8nAnswer {
 }
 
 impl N8nAnswer {
-    pub(crate) fn new(site: &Arc<Site>, body: Body, guard: Guard, asked_at: Instant, report: Report) -> Self {
+    pub(crate) fn new(
+        site: &Arc<Site>,
+        body: Content,
+        guard: Guard,
+        asked_at: Instant,
+        report: Report,
+    ) -> Self {
         let clocks = Clocks::new(site.timeouts, asked_at, Instant::now());
         let timer = Box::pin(tokio::time::sleep_until(clocks.next().0));
         Self {
@@ -69,6 +76,9 @@ impl N8nAnswer {
             });
             let received = std::task::ready!(received);
             clocks.note(Instant::now(), decoder.signs());
+            let Ok(received) = received else {
+                return Poll::Ready(Read::End(Stop::Undecodable, Ending::Cut));
+            };
             match (ended, received) {
                 (Some(ending), _) => return Poll::Ready(Read::End(Stop::Ended, ending)),
                 (None, Received::More(bytes)) => read += bytes,
@@ -104,11 +114,11 @@ impl N8nAnswer {
         let outcome = self.decoder.finish(ending, &mut self.decoded);
         self.deliver(events);
         events.extend(self.guard.finish().and_then(to_core));
-        let error = match outcome.state {
+        let mut error = match outcome.state {
             AnswerState::Complete => None,
             state => Some(answer_failure(stop, state, outcome.diagnosis)),
         };
-        self.report.ended(&outcome, error.as_ref());
+        self.report.ended(&outcome, error.as_mut());
         AnswerEnd { error }
     }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 use chat_proxy_core::ids::{Ids, random};
 use tokio::time::Instant;
 
+use crate::class::Class;
+
 /// As many failures in a row open it.
 const OPEN_AFTER: u32 = 5;
 /// How long it stays open at first; twice as long after each probe that failed, up to the longest. An upstream that is
@@ -37,19 +39,26 @@ impl Default for Breaker {
 }
 
 impl Breaker {
+    /// How long to wait before a question has a chance to be let through.
+    pub(crate) fn absent_for(&self) -> Option<Duration> {
+        self.lock().absent_for(Instant::now())
+    }
+
     /// Lets a question through, or says how long to wait.
-    pub(crate) fn admit(&self) -> Result<(), Duration> {
+    pub(crate) fn admit(&self) -> Result<Admission<'_>, Duration> {
         let now = Instant::now();
         let mut state = self.lock();
-        match *state {
-            State::Closed { .. } => return Ok(()),
-            State::Open { until, .. } if now < until => return Err(until - now),
-            State::Probing { since, .. } if now < since + PROBE_PATIENCE => return Err(SHORTEST_OPEN),
+        if let Some(wait) = state.absent_for(now) {
+            return Err(wait);
+        }
+        let probe_since = match *state {
+            State::Closed { .. } => None,
             State::Open { length, .. } | State::Probing { length, .. } => {
                 *state = State::Probing { since: now, length };
+                Some(now)
             }
-        }
-        Ok(())
+        };
+        Ok(Admission { breaker: self, probe_since })
     }
 
     /// The upstream said something: it is there.
@@ -88,20 +97,52 @@ impl Breaker {
     }
 }
 
+impl State {
+    fn absent_for(self, now: Instant) -> Option<Duration> {
+        match self {
+            Self::Open { until, .. } if now < until => Some(until - now),
+            Self::Probing { since, .. } if now < since + PROBE_PATIENCE => Some(SHORTEST_OPEN),
+            Self::Closed { .. } | Self::Open { .. } | Self::Probing { .. } => None,
+        }
+    }
+}
+
+/// Leave to ask, held until the upstream has said something or failed to.
+///
+/// A visitor who stops the question says nothing about the upstream: the next one may probe at once.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Admission<'a> {
+    breaker: &'a Breaker,
+    probe_since: Option<Instant>,
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        let Some(probe_since) = self.probe_since else { return };
+        let mut state = self.breaker.lock();
+        if let State::Probing { since, length } = *state
+            && since == probe_since
+        {
+            *state = State::Open { until: Instant::now(), length };
+        }
+    }
+}
+
 /// Whether a failure of this class says that the upstream is not there.
 pub(crate) fn is_absence(class: &str) -> bool {
-    matches!(
-        class,
-        "dns"
-            | "connect"
-            | "connect_timeout"
-            | "tls"
-            | "closed"
-            | "not_http"
-            | "head_timeout"
-            | "status_5xx"
-            | "truncated"
-    )
+    const ABSENCES: [Class; 9] = [
+        Class::Dns,
+        Class::Connect,
+        Class::ConnectTimeout,
+        Class::Tls,
+        Class::Closed,
+        Class::NotHttp,
+        Class::HeadTimeout,
+        Class::Status5xx,
+        Class::Truncated,
+    ];
+    ABSENCES.iter().any(|absence| absence.as_str() == class)
 }
 
 #[cfg(test)]
@@ -114,10 +155,14 @@ mod tests {
     fn opened() -> (Breaker, SeededIds) {
         let (breaker, ids) = (Breaker::default(), SeededIds::default());
         for failure in 1..=OPEN_AFTER {
-            assert!(breaker.admit().is_ok(), "failure {failure}");
+            let _admission = breaker.admit().expect("closed until the last failure");
             assert_eq!(breaker.failed(&ids).is_some(), failure == OPEN_AFTER);
         }
         (breaker, ids)
+    }
+
+    fn probe(breaker: &Breaker) -> Admission<'_> {
+        breaker.admit().expect("time for a probe")
     }
 
     #[tokio::test(start_paused = true)]
@@ -125,10 +170,10 @@ mod tests {
         let (breaker, _) = opened();
         assert!(breaker.admit().unwrap_err() <= SHORTEST_OPEN.mul_f64(1.0 + JITTER));
         advance(SHORTEST_OPEN * 2).await;
-        assert!(breaker.admit().is_ok(), "the probe");
-        assert!(breaker.admit().is_err(), "one at a time");
+        let _probe = probe(&breaker);
+        assert!(breaker.admit().is_err() && breaker.absent_for().is_some(), "one at a time");
         breaker.answered();
-        assert!(breaker.admit().is_ok());
+        assert!(breaker.admit().is_ok() && breaker.absent_for().is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -143,13 +188,14 @@ mod tests {
         assert!(breaker.admit().is_ok());
     }
 
+    /// DP-07
     #[tokio::test(start_paused = true)]
     async fn failed_probes_lengthen_the_wait_up_to_its_bound() {
         let (breaker, ids) = opened();
         let mut lengths = Vec::new();
         for _ in 0..5 {
             advance(LONGEST_OPEN * 2).await;
-            breaker.admit().unwrap();
+            let _probe = probe(&breaker);
             lengths.push(breaker.failed(&ids).unwrap().as_secs());
         }
         assert_eq!(lengths, [2, 4, 8, 8, 8]);
@@ -159,8 +205,49 @@ mod tests {
     async fn a_probe_that_says_nothing_is_followed_by_another() {
         let (breaker, _) = opened();
         advance(SHORTEST_OPEN * 2).await;
-        breaker.admit().unwrap();
+        let _silent = probe(&breaker);
         advance(PROBE_PATIENCE).await;
         assert!(breaker.admit().is_ok());
+    }
+
+    /// DP-07: and R5, for the longest wait is still one after which ten seconds have not passed.
+    #[tokio::test(start_paused = true)]
+    async fn no_two_waits_are_alike_and_none_is_longer_than_ten_seconds() {
+        let (breaker, ids) = opened();
+        let mut waits = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            advance(LONGEST_OPEN * 2).await;
+            let _probe = probe(&breaker);
+            let length = breaker.failed(&ids).unwrap();
+            let wait = breaker.absent_for().unwrap();
+            assert!(wait >= length && wait < Duration::from_secs(10), "{length:?}: {wait:?}");
+            waits.insert(wait - length);
+        }
+        assert!(waits.len() > 15, "{waits:?}");
+    }
+
+    /// R5: a client that leaves is no word of the upstream's.
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_whose_visitor_left_is_followed_by_another_at_once() {
+        let (breaker, ids) = opened();
+        advance(SHORTEST_OPEN * 2).await;
+        drop(probe(&breaker));
+        let second = probe(&breaker);
+        assert_eq!(
+            breaker.failed(&ids).map(|length| length.as_secs()),
+            Some(2),
+            "and counts as the same try"
+        );
+        drop(second);
+        assert!(breaker.absent_for().is_some(), "a probe that failed leaves it open");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn questions_that_are_dropped_open_nothing() {
+        let breaker = Breaker::default();
+        for _ in 0..OPEN_AFTER * 2 {
+            drop(breaker.admit().expect("nothing failed"));
+        }
+        assert!(breaker.absent_for().is_none());
     }
 }

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use n8n_stream::Signs;
 
+use crate::class::Class;
 use crate::options::UpstreamTimeouts;
 
 /// Which clock ran out.
@@ -16,12 +17,12 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
-    pub(crate) fn class(self) -> &'static str {
+    pub(crate) fn class(self) -> Class {
         match self {
-            Self::Silence => "silence",
-            Self::NoProgress => "no_progress",
-            Self::AfterError => "after_error",
-            Self::Total => "total",
+            Self::Silence => Class::Silence,
+            Self::NoProgress => Class::NoProgress,
+            Self::AfterError => Class::AfterError,
+            Self::Total => Class::Total,
         }
     }
 

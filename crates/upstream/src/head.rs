@@ -14,6 +14,8 @@ use http::header::{self, HeaderMap};
 use http::{Response, StatusCode};
 
 use crate::auth::Auth;
+use crate::class::Class;
+use crate::content::{Coding, Content};
 use crate::failure::failure;
 use crate::http1::{Body, Received};
 
@@ -40,37 +42,42 @@ impl From<UpstreamError> for Refusal {
 }
 
 /// The body of the answer, if there is one.
-pub(crate) async fn judge(response: Response<Body>, auth: &Auth, now: Timestamp) -> Result<Body, Refusal> {
+pub(crate) async fn judge(
+    response: Response<Body>,
+    auth: &Auth,
+    now: Timestamp,
+) -> Result<Content, Refusal> {
     let status = response.status();
     if status.is_success() {
-        return if is_encoded(response.headers()) { Err(encoded().into()) } else { Ok(response.into_body()) };
+        let coding = Coding::of(response.headers()).ok_or_else(encoded)?;
+        return Ok(Content::new(response.into_body(), coding));
     }
     let (head, body) = response.into_parts();
     let error = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            let class = if status == StatusCode::UNAUTHORIZED { "status_401" } else { "status_403" };
+            let class = if status == StatusCode::UNAUTHORIZED { Class::Status401 } else { Class::Status403 };
             denied(class, &refusal_text(body).await, auth)
         }
         StatusCode::NOT_FOUND => return Err(not_found(&head.headers)),
         StatusCode::PAYLOAD_TOO_LARGE => failure(
             Code::PayloadTooLarge,
-            "status_413",
+            Class::Status413,
             "The webhook's host refused the question as too large. Raise the body limit of the proxy in front of n8n.",
         ),
         StatusCode::TOO_MANY_REQUESTS => UpstreamError {
             retry_after: retry_after(&head.headers, now),
             ..failure(
                 Code::Busy,
-                "status_429",
+                Class::Status429,
                 "The webhook's host allows no more questions for now. Raise its limit, or lower the site's.",
             )
         },
         _ if status.is_redirection() => unavailable(
-            "redirect",
+            Class::Redirect,
             "The webhook redirects, and redirects are not followed. Configure the address at which n8n itself answers.",
         ),
         _ if status.is_server_error() => unavailable(
-            "status_5xx",
+            Class::Status5xx,
             format!(
                 "The webhook answered with HTTP {}. A 500 is n8n's word for a failed workflow, see its execution log; \
                  502 to 504 usually come from a proxy in front of an n8n that does not answer.",
@@ -78,7 +85,7 @@ pub(crate) async fn judge(response: Response<Body>, auth: &Auth, now: Timestamp)
             ),
         ),
         _ => unavailable(
-            "status_4xx",
+            Class::Status4xx,
             format!(
                 "The webhook answered with HTTP {}, so its body is no answer. If the workflow means it as one, \
                  let its Respond to Webhook node answer with 200.",
@@ -89,22 +96,16 @@ pub(crate) async fn judge(response: Response<Body>, auth: &Auth, now: Timestamp)
     Err(error.into())
 }
 
-fn unavailable(class: &'static str, diagnosis: impl Into<String>) -> UpstreamError {
+fn unavailable(class: Class, diagnosis: impl Into<String>) -> UpstreamError {
     failure(Code::UpstreamUnavailable, class, diagnosis)
 }
 
 fn encoded() -> UpstreamError {
     failure(
         Code::UpstreamInvalid,
-        "encoding",
-        "The answer is compressed although that was not asked for. Switch off compression in the proxy in front of n8n.",
+        Class::Encoding,
+        "The answer is compressed although that was not asked for, and not by gzip, which could be read. Switch off compression in the proxy in front of n8n.",
     )
-}
-
-fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get_all(header::CONTENT_ENCODING).iter().any(|value| {
-        !value.as_bytes().trim_ascii().is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity")
-    })
 }
 
 /// n8n answers every path with 404 and a page while it starts, and unknown webhooks with 404 and JSON.
@@ -113,13 +114,13 @@ fn not_found(headers: &HeaderMap) -> Refusal {
         headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
     let error = if is_page {
         unavailable(
-            "starting",
+            Class::Starting,
             "The webhook's host knows no such page. n8n says so for some seconds while it starts; if it lasts, \
              the address has a wrong path.",
         )
     } else {
         unavailable(
-            "status_404",
+            Class::Status404,
             "n8n knows no such webhook. Publish the workflow, check the address and that the webhook takes POST; \
              a test address works only while the editor listens.",
         )
@@ -128,25 +129,30 @@ fn not_found(headers: &HeaderMap) -> Refusal {
 }
 
 /// A 401 or 403, with n8n's own short texts told apart.
-fn denied(class: &'static str, text: &str, auth: &Auth) -> UpstreamError {
-    let found = match text {
-        _ if text.contains("jwt expired") || text.contains("jwt not active") => {
-            "n8n found the upstream token expired or not yet valid. Set both clocks right, and look for a full queue in n8n."
-        }
-        _ if text.contains("invalid signature") => {
-            "n8n found the upstream token's signature wrong. Put SESSION_SECRET_KEY into n8n's JWT credential as its passphrase."
-        }
-        _ if text.contains("invalid algorithm") => {
-            "n8n expects another algorithm for the upstream token. Set its JWT credential to HS256."
-        }
-        _ if text.contains("No token provided") => {
-            "n8n expects the upstream token as a bearer token. Set the site's authentication to that."
-        }
+fn denied(class: Class, text: &str, auth: &Auth) -> UpstreamError {
+    let (class, found) = match text {
+        _ if text.contains("jwt expired") || text.contains("jwt not active") => (
+            Class::TokenExpired,
+            "n8n found the upstream token expired or not yet valid. Set both clocks right, and look for a full queue in n8n.",
+        ),
+        _ if text.contains("invalid signature") => (
+            Class::TokenRefused,
+            "n8n found the upstream token's signature wrong. Put SESSION_SECRET_KEY into n8n's JWT credential as its passphrase.",
+        ),
+        _ if text.contains("invalid algorithm") => (
+            Class::TokenRefused,
+            "n8n expects another algorithm for the upstream token. Set its JWT credential to HS256.",
+        ),
+        _ if text.contains("No token provided") => (
+            Class::TokenRefused,
+            "n8n expects the upstream token as a bearer token. Set the site's authentication to that.",
+        ),
         // What the template that checks the token in the workflow answers.
-        _ if text.contains("invalid_token") => {
+        _ if text.contains("invalid_token") => (
+            Class::TokenRefused,
             "The workflow refused the upstream token. Set its passphrase to SESSION_SECRET_KEY and its audience to the \
-             site's id, and set both clocks right."
-        }
+             site's id, and set both clocks right.",
+        ),
         _ => return unavailable(class, format!("The webhook refused us. {}", auth.advice())),
     };
     unavailable(class, found)

@@ -23,7 +23,9 @@ impl Record {
             // It said itself that it lives.
             "status_429" | "status_413" | "unsigned" => return,
             // Stays so until somebody changes something.
-            "status_401" | "status_403" | "status_404" | "redirect" => DOWN_AFTER,
+            "status_401" | "status_403" | "status_404" | "token_expired" | "token_refused" | "redirect" => {
+                DOWN_AFTER
+            }
             _ => 1,
         };
         let _ = self

@@ -8,8 +8,10 @@ mod answer;
 mod auth;
 mod breaker;
 mod claims;
+mod class;
 mod clocks;
 mod connector;
+mod content;
 mod failure;
 mod guard;
 mod head;
@@ -20,6 +22,7 @@ mod options;
 mod report;
 mod request;
 mod site;
+mod skew;
 
 pub use n8n::N8n;
 pub use n8n_stream::ShownNodes;

@@ -14,10 +14,11 @@ use tokio::time::Instant;
 use crate::answer::N8nAnswer;
 use crate::claims::MAX_PUBLIC_URL_BYTES;
 use crate::connector::{self, SendFailure};
+use crate::content::Content;
 use crate::failure;
 use crate::guard::Guard;
 use crate::head;
-use crate::http1::{self, Body};
+use crate::http1;
 use crate::options::{OptionsError, UpstreamOptions};
 use crate::report::Report;
 use crate::site::Site;
@@ -68,7 +69,10 @@ impl N8n {
         let sites = options
             .sites
             .into_iter()
-            .map(|(id, site)| Ok((id.clone(), Arc::new(Site::new(id, site, tls.clone())?))))
+            .map(|(id, site)| {
+                let site = Site::new(id.clone(), site, tls.clone(), options.token_lifetime)?;
+                Ok((id, Arc::new(site)))
+            })
             .collect::<Result<_, OptionsError>>()?;
         let signer = Signer {
             public_url: options.public_url,
@@ -87,16 +91,20 @@ impl N8n {
         site: &Site,
         question: &Question,
         asked_at: Instant,
-    ) -> Result<(Body, Guard), UpstreamError> {
+    ) -> Result<(Content, Guard), UpstreamError> {
         let mut tries = 0;
         loop {
             let signed = self.signer.sign(question).map_err(|error| failure::unsigned(&error))?;
             let guard = Guard::new(site.guarded.clone(), signed.token.clone(), &question.visitor.origin);
+            let (sent, sent_at) = (self.signer.clock.now(), Instant::now());
             let (error, pause) = match http1::send(&site.connector, &site.idle, &site.request(signed)).await {
-                Ok(response) => match head::judge(response, &site.auth, self.signer.clock.now()).await {
-                    Ok(body) => return Ok((body, guard)),
-                    Err(refusal) => (refusal.error, refusal.is_starting.then_some(STARTING_PAUSE)),
-                },
+                Ok(response) => {
+                    site.skew.note(&site.id, response.headers(), sent, sent_at.elapsed());
+                    match head::judge(response, &site.auth, self.signer.clock.now()).await {
+                        Ok(body) => return Ok((body, guard)),
+                        Err(refusal) => (refusal.error, refusal.is_starting.then_some(STARTING_PAUSE)),
+                    }
+                }
                 Err(cause) => {
                     let is_unsent = matches!(cause, SendFailure::Refused | SendFailure::Unsent);
                     (cause.into(), is_unsent.then_some(UNSENT_PAUSE))
@@ -116,6 +124,7 @@ impl N8n {
 impl Upstream for N8n {
     async fn ask(&self, question: Question) -> Result<Box<dyn AnswerStream>, UpstreamError> {
         let site = self.sites.get(&question.site).ok_or_else(failure::unknown_site)?;
+        let _admission = site.breaker.admit().map_err(failure::absent)?;
         let asked_at = Instant::now();
         let limit = site.timeouts.first_byte.min(site.timeouts.total);
         let opened = tokio::time::timeout(limit, self.open(site, &question, asked_at)).await;
@@ -126,16 +135,13 @@ impl Upstream for N8n {
                 site.breaker.answered();
                 Ok(Box::new(N8nAnswer::new(site, body, guard, asked_at, report)))
             }
-            Err(error) => {
-                report.refused(&error);
-                Err(error)
-            }
+            Err(error) => Err(report.refused(error)),
         }
     }
 
-    fn admit(&self, site: &SiteId) -> Result<(), Duration> {
+    fn absent_for(&self, site: &SiteId) -> Option<Duration> {
         // A site that is not known is told so when it is asked.
-        self.sites.get(site).map_or(Ok(()), |site| site.breaker.admit())
+        self.sites.get(site)?.breaker.absent_for()
     }
 
     fn health(&self, site: &SiteId) -> Health {

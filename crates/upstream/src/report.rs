@@ -13,6 +13,7 @@ use n8n_stream::{NodeError, Outcome};
 use tokio::time::Instant;
 
 use crate::breaker::is_absence;
+use crate::class::Class;
 use crate::site::Site;
 
 /// The most that is logged of what a node said.
@@ -41,8 +42,9 @@ impl Report {
     }
 
     /// The question has no answer at all.
-    pub(crate) fn refused(&self, error: &UpstreamError) {
-        self.count(error);
+    pub(crate) fn refused(&self, mut error: UpstreamError) -> UpstreamError {
+        self.count(&error);
+        self.name_clocks(&mut error);
         tracing::warn!(
             site.id = %self.site.id,
             turn.id = %self.turn,
@@ -52,10 +54,11 @@ impl Report {
             self.site.id,
             error.diagnosis
         );
+        error
     }
 
     /// The answer ended.
-    pub(crate) fn ended(&self, outcome: &Outcome, error: Option<&UpstreamError>) {
+    pub(crate) fn ended(&self, outcome: &Outcome, error: Option<&mut UpstreamError>) {
         let (node, said) = outcome.node_error.as_ref().map_or((None, None), |error| self.node(error));
         let Some(error) = error else {
             self.site.record.succeeded();
@@ -83,6 +86,7 @@ impl Report {
             return;
         };
         self.count(error);
+        self.name_clocks(error);
         tracing::warn!(
             site.id = %self.site.id,
             turn.id = %self.turn,
@@ -94,6 +98,16 @@ impl Report {
             self.site.id,
             error.diagnosis
         );
+    }
+
+    /// A token may be refused because the clocks differ, and n8n then does not say so, or says "expired".
+    fn name_clocks(&self, error: &mut UpstreamError) {
+        const MAY_BE_THE_CLOCKS: [Class; 5] =
+            [Class::TokenExpired, Class::TokenRefused, Class::Status401, Class::Status403, Class::OnlyErrors];
+        let may_be = MAY_BE_THE_CLOCKS.iter().any(|class| class.as_str() == error.class);
+        if let Some(sentence) = self.site.skew.sentence().filter(|_| may_be) {
+            error.diagnosis = format!("{} {sentence}", error.diagnosis);
+        }
     }
 
     fn count(&self, error: &UpstreamError) {

@@ -1,6 +1,7 @@
 //! One site's upstream, ready to be asked.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proxy_core::SiteId;
@@ -18,6 +19,7 @@ use crate::health::Record;
 use crate::http1::IdleConnections;
 use crate::options::{OptionsError, UpstreamAuth, UpstreamSite, UpstreamTimeouts};
 use crate::request::SignedQuestion;
+use crate::skew::Skew;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("chat-proxy/", env!("CARGO_PKG_VERSION")));
 
@@ -35,6 +37,7 @@ pub(crate) struct Site {
     pub(crate) single_part: bool,
     pub(crate) record: Record,
     pub(crate) breaker: Breaker,
+    pub(crate) skew: Skew,
     pub(crate) guarded: Guarded,
     webhook: Uri,
     /// What must not be in a log, whoever puts it there.
@@ -48,7 +51,12 @@ impl fmt::Debug for Site {
 }
 
 impl Site {
-    pub(crate) fn new(id: SiteId, site: UpstreamSite, tls: ClientConfig) -> Result<Self, OptionsError> {
+    pub(crate) fn new(
+        id: SiteId,
+        site: UpstreamSite,
+        tls: ClientConfig,
+        token_lifetime: Duration,
+    ) -> Result<Self, OptionsError> {
         let auth = Auth::new(&id, &site.auth)?;
         let webhook = webhook_uri(&id, &site)?;
         let times = site.timeouts;
@@ -60,7 +68,7 @@ impl Site {
             times.after_error,
             times.total,
         ];
-        if all.iter().any(std::time::Duration::is_zero) {
+        if all.iter().any(Duration::is_zero) {
             return Err(OptionsError::Timeout(id));
         }
         Ok(Self {
@@ -79,6 +87,7 @@ impl Site {
             single_part: site.single_part,
             record: Record::default(),
             breaker: Breaker::default(),
+            skew: Skew::new(token_lifetime),
             webhook,
         })
     }

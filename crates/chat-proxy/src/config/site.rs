@@ -4,14 +4,17 @@ mod panel;
 mod upstream;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use chat_proxy_core::SiteId;
 use chat_proxy_core::conversation::TranscriptLimits;
 use chat_proxy_core::site::Site;
+use chat_proxy_core::turn::places::PlaceBounds;
 
 use super::entry::{Entries, Entry, Place, Raw};
 use super::problem::{Notice, Problem};
 use super::reader::{Checked, Reader, Wrong};
+use super::server::read_duration;
 use super::sources::DemoSite;
 use super::{SiteSettings, parse};
 
@@ -22,6 +25,10 @@ const MAX_MESSAGE_CHARS: u32 = 10_000;
 /// More would not be read by any agent, and the request body has to stay far below what n8n accepts.
 const MAX_HISTORY_MESSAGES: u32 = 500;
 const MAX_HISTORY_BYTES: u32 = 1 << 20;
+/// Far more than one process can hold open.
+const MAX_PLACES: u32 = 1_000_000;
+/// No visitor waits longer for the beginning of an answer.
+const LONGEST_QUEUE: Duration = Duration::from_mins(5);
 
 /// Where sites come from.
 #[derive(Debug)]
@@ -124,6 +131,7 @@ pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Checked<Si
     let max_message_chars = read_up_to(reader, "max_message_chars", 1, MAX_MESSAGE_CHARS);
     let history_messages = read_up_to(reader, "upstream.history_messages", 0, MAX_HISTORY_MESSAGES);
     let history_bytes = read_up_to(reader, "upstream.history_bytes", 0, MAX_HISTORY_BYTES);
+    let places = read_places(reader);
     let upstream = upstream::read(reader, notices);
     let panel = panel::read(reader);
     let id = id?;
@@ -132,10 +140,18 @@ pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Checked<Si
         panel: panel?,
         max_message_chars: max_message_chars?,
         transcript: TranscriptLimits { messages: history_messages?, bytes: history_bytes? as usize },
+        places: places?,
         allows_bare_iframe: allows_bare_iframe?.unwrap_or(id.as_str() == DEFAULT_ID),
         id,
     };
     Ok(SiteSettings { site, upstream: upstream? })
+}
+
+fn read_places(reader: &mut Reader) -> Checked<PlaceBounds> {
+    let running = read_up_to(reader, "upstream.max_running", 1, MAX_PLACES);
+    let queued = read_up_to(reader, "upstream.max_queued", 0, MAX_PLACES);
+    let wait = read_duration(reader, "upstream.queue_limit", Duration::from_millis(100)..=LONGEST_QUEUE);
+    Ok(PlaceBounds { running: running? as usize, queued: queued? as usize, wait: wait? })
 }
 
 fn demo_entries(demo: &DemoSite, own: &Entries) -> Entries {

@@ -33,6 +33,17 @@ fn describe() {
         "chat_proxy_upstream_errors_total",
         "Answers that agents failed to give, by site and class."
     );
+    describe_counter!(
+        "chat_proxy_turned_away_total",
+        "Turns that found no place at the agent, by site: the line was full, or they waited in it too long."
+    );
+    describe_gauge!("chat_proxy_running_answers", "Answers that agents are giving, by site.");
+    describe_gauge!("chat_proxy_queued_turns", "Turns that wait for a place at the agent, by site.");
+    describe_gauge!(
+        "chat_proxy_upstream_clock_skew_seconds",
+        Unit::Seconds,
+        "By how much n8n's clock is ahead of ours, negative if it is behind, by site."
+    );
     describe_gauge!("chat_proxy_open_turns", "Turns that are being answered.");
     describe_gauge!("chat_proxy_open_streams", "Readers of answers.");
     describe_gauge!("chat_proxy_open_connections", "Connections of visitors.");

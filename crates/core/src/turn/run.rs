@@ -1,6 +1,6 @@
 //! The task that runs a turn: recall, ask, append what comes, record how it ended.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,8 @@ use crate::ids::{ConversationId, SiteId, TurnId};
 use crate::site::Site;
 use crate::store::{EndedTurn, StoreError};
 use crate::turn::answer::Answer;
-use crate::turn::event::StreamEvent;
+use crate::turn::event::{AnswerStatus, StreamEvent};
+use crate::turn::places::Entry;
 use crate::turn::replay::LogWriter;
 use crate::turn::{Parts, TurnState};
 use crate::upstream::{AnswerEnd, Question, UpstreamError};
@@ -42,6 +43,8 @@ pub(super) struct Running {
     pub(super) number: u32,
     /// When the visitor's message was here.
     pub(super) began: Instant,
+    /// The place at the agent, or in the line for it.
+    pub(super) entry: Entry,
     pub(super) question: Question,
 }
 
@@ -65,7 +68,7 @@ pub(super) fn spawn(parts: Arc<Parts>, running: Running, writer: LogWriter) {
 async fn run(parts: Arc<Parts>, running: Running, mut writer: LogWriter) {
     let open = OpenTurns::enter();
     let beginning = Beginning::of(&running);
-    let mut progress = Progress { answer: Answer::default(), first_piece: None, kept_at: Instant::now() };
+    let mut progress = Progress::new();
     let stop_asked = writer.log().stop_asked();
     let ending = {
         // A panic costs this turn and nothing else (R12); what was heard until then is still recorded.
@@ -77,7 +80,7 @@ async fn run(parts: Arc<Parts>, running: Running, mut writer: LogWriter) {
             () = parts.lifecycle.stopping().cancelled() => Ending::CutShort,
         }
     };
-    let verdict = judge(&ending, &progress.answer);
+    let verdict = judge(&ending, &progress);
     let ended = beginning.ended(parts.clock.now(), &verdict, progress);
     measure(&ended.usage);
     if let Err(error) = record(&parts, &ended).await {
@@ -93,17 +96,36 @@ struct Progress {
     first_piece: Option<Duration>,
     /// When the answer was last kept, or begun.
     kept_at: Instant,
+    /// The agent may have seen the question.
+    was_asked: bool,
 }
 
 /// Asks the agent and appends what it says, to the end.
 async fn hear(parts: &Parts, running: Running, writer: &mut LogWriter, progress: &mut Progress) -> AnswerEnd {
-    let Running { site, number, began, mut question } = running;
+    let Running { site, number, began, entry, mut question } = running;
+    let entered = Instant::now();
+    // Held until the answer has ended. The token is signed after it was got.
+    let _place = match entry {
+        Entry::Here(place) => place,
+        Entry::InLine(waiting) => {
+            writer.push(&StreamEvent::Status { state: AnswerStatus::Queued });
+            writer.flush();
+            match waiting.place().await {
+                // A process that stops frees places by cutting their answers: nobody begins there any more.
+                Ok(_) if parts.lifecycle.stopping().is_cancelled() => pending().await,
+                Ok(place) => place,
+                Err(error) => return AnswerEnd { error: Some(error) },
+            }
+        }
+    };
+    let queued = entered.elapsed();
     let limits = site.transcript;
     match parts.store.recall(&question.conversation, number, limits.messages).await {
         Ok(messages) => question.transcript = bound_transcript(messages, limits),
         Err(error) => return store_failed(&error),
     }
-    histogram!("chat_proxy_added_latency_seconds").record(began.elapsed());
+    histogram!("chat_proxy_added_latency_seconds").record(began.elapsed().saturating_sub(queued));
+    progress.was_asked = true;
     let mut stream = match parts.upstream.ask(question).await {
         Ok(stream) => stream,
         Err(error) => return AnswerEnd { error: Some(error) },
@@ -123,6 +145,10 @@ async fn hear(parts: &Parts, running: Running, writer: &mut LogWriter, progress:
 }
 
 impl Progress {
+    fn new() -> Self {
+        Self { answer: Answer::default(), first_piece: None, kept_at: Instant::now(), was_asked: false }
+    }
+
     /// Has the answer kept if that was long enough ago. The pieces do not wait for it.
     fn keep(&mut self, parts: &Parts, turn: &TurnId) {
         if self.kept_at.elapsed() < CHECKPOINT_INTERVAL || self.answer.text.is_empty() {
@@ -163,7 +189,8 @@ struct Verdict {
     was_unsent: bool,
 }
 
-fn judge(ending: &Ending, answer: &Answer) -> Verdict {
+fn judge(ending: &Ending, progress: &Progress) -> Verdict {
+    let answer = &progress.answer;
     let verdict = |state, code| Verdict { state, code, retry_after: None, was_unsent: false };
     match ending {
         Ending::Told(AnswerEnd { error: None }) => verdict(answer.end_state(false), None),
@@ -173,7 +200,10 @@ fn judge(ending: &Ending, answer: &Answer) -> Verdict {
             ..verdict(answer.end_state(true), Some(error.code))
         },
         Ending::Stopped => verdict(TurnState::Stopped, None),
-        Ending::CutShort => verdict(answer.end_state(true), Some(Code::ShuttingDown)),
+        Ending::CutShort => Verdict {
+            was_unsent: !progress.was_asked,
+            ..verdict(answer.end_state(true), Some(Code::ShuttingDown))
+        },
         Ending::Panicked => verdict(answer.end_state(true), Some(Code::Internal)),
     }
 }

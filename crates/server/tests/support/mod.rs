@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod leaks;
+#[path = "../../../upstream/tests/upstream/raw.rs"]
+pub mod raw;
 pub mod recipe;
 pub mod server;
 pub mod sse;

@@ -9,6 +9,7 @@ use chat_proxy_core::limit::LimitOptions;
 use chat_proxy_core::site::branding::Theme;
 use chat_proxy_core::site::{Panel, Position, Scheme, Site};
 use chat_proxy_core::testing::SeededIds;
+use chat_proxy_core::turn::places::PlaceBounds;
 use chat_proxy_core::{Origin, SiteId};
 use chat_proxy_upstream::{UpstreamAuth, UpstreamSite};
 use fake_n8n::{FakeN8n, FakeOptions};
@@ -24,6 +25,8 @@ pub struct TestSite {
     origins: Vec<String>,
     webhook: String,
     auth: UpstreamAuth,
+    change: fn(&mut UpstreamSite),
+    places: PlaceBounds,
     bare_iframe: bool,
 }
 
@@ -35,6 +38,8 @@ impl TestSite {
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
             webhook: "/webhook/chat".to_owned(),
             auth: UpstreamAuth::None,
+            change: |_| {},
+            places: PlaceBounds::default(),
             bare_iframe: false,
         }
     }
@@ -47,6 +52,17 @@ impl TestSite {
 
     pub fn auth(mut self, auth: UpstreamAuth) -> Self {
         self.auth = auth;
+        self
+    }
+
+    /// Other options of the agent than its address and authentication.
+    pub fn upstream(mut self, change: fn(&mut UpstreamSite)) -> Self {
+        self.change = change;
+        self
+    }
+
+    pub fn places(mut self, places: PlaceBounds) -> Self {
+        self.places = places;
         self
     }
 
@@ -74,6 +90,7 @@ impl TestSite {
             },
             max_message_chars: 4000,
             transcript: chat_proxy_core::conversation::TranscriptLimits::default(),
+            places: self.places,
             allows_bare_iframe: self.bare_iframe,
         }
     }
@@ -83,6 +100,7 @@ impl TestSite {
             if self.webhook.starts_with('/') { fake.url(&self.webhook) } else { self.webhook.clone() };
         let mut upstream = UpstreamSite::new(address.parse().unwrap());
         upstream.auth = self.auth.clone();
+        (self.change)(&mut upstream);
         upstream
     }
 }

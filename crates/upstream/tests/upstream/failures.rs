@@ -190,11 +190,16 @@ async fn what_is_not_http_is_invalid() {
     assert_eq!((facts(&error), silent.requests()), ((Code::UpstreamUnavailable, "closed"), 1));
 }
 
+/// U09
 #[tokio::test]
-async fn a_compressed_answer_is_invalid_until_it_can_be_read() {
+async fn a_compressed_answer_is_read_if_it_is_gzip_and_says_so() {
     let fake = fake().await;
     let n8n = n8n(site(&fake.url("/webhook/x")));
-    assert_eq!(facts(&refused(&n8n, "#gzip").await), (Code::UpstreamInvalid, "encoding"));
+    assert!(ask(&n8n, "#n=2 #gzip").await.end.error.is_none());
+    let brotli =
+        RawServer::start(&[&[Step::Read, Step::Write("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n")]]);
+    let error = refused(&crate::support::n8n(site(&brotli.await.url("/webhook/x"))), "x").await;
+    assert_eq!(facts(&error), (Code::UpstreamInvalid, "encoding"));
     let answer = ask(&n8n, "#gzipundeclared").await;
     assert_eq!((facts(answer.error()), &*answer.text), ((Code::UpstreamInvalid, "binary"), ""));
 }

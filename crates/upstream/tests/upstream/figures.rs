@@ -9,9 +9,9 @@ use metrics::{
     set_default_local_recorder,
 };
 
-use crate::support::{ask, fake, n8n, refused, site};
+use crate::support::{ShiftedClock, ask, fake, n8n, options, refused, site};
 
-/// Counts by name and labels; of a histogram, how many values it took.
+/// Counts by name and labels; of a gauge the bits of its value; of a histogram, how many values it took.
 #[derive(Clone, Debug, Default)]
 struct Figures(Arc<Mutex<HashMap<String, Arc<AtomicU64>>>>);
 
@@ -29,6 +29,10 @@ impl Figures {
         self.0.lock().unwrap().entry(format!("{}{{{}}}", key.name(), labels.join(","))).or_default().clone()
     }
 
+    fn gauge(&self, name: &str) -> f64 {
+        f64::from_bits(self.count(name))
+    }
+
     fn count(&self, name: &str) -> u64 {
         self.0.lock().unwrap().get(name).map_or(0, |cell| cell.load(Ordering::SeqCst))
     }
@@ -43,8 +47,8 @@ impl Recorder for Figures {
         Counter::from_arc(self.cell(key))
     }
 
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::noop()
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.cell(key))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
@@ -67,4 +71,16 @@ async fn failures_are_counted_by_class_and_heads_are_timed() {
     };
     assert_eq!((errors("truncated"), errors("status_5xx"), errors("connect")), (1, 2, 0));
     assert_eq!(figures.count("chat_proxy_upstream_head_seconds{site=default}"), 4);
+}
+
+#[tokio::test]
+async fn the_difference_of_the_clocks_is_a_figure_of_the_site() {
+    let figures = Figures::default();
+    let _guard = set_default_local_recorder(&figures);
+    let fake = fake().await;
+    let mut options = options(site(&fake.url("/webhook/chat")));
+    options.clock = Arc::new(ShiftedClock(600));
+    ask(&chat_proxy_upstream::N8n::new(options).unwrap(), "#n=1").await;
+    let ahead = figures.gauge("chat_proxy_upstream_clock_skew_seconds{site=default}");
+    assert!((-600.0..=-598.0).contains(&ahead), "{ahead}");
 }

@@ -10,4 +10,5 @@ mod figures;
 mod hiding;
 mod raw;
 mod request;
+mod skew;
 mod support;

@@ -1,5 +1,7 @@
 //! A server of bare bytes, for what the fake n8n does not do.
 
+#![allow(dead_code, reason = "the tests of the server use it, too, and each its part")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,8 +15,11 @@ pub(crate) enum Step {
     /// Read one request, counting it.
     Read,
     Write(&'static str),
+    WriteBytes(&'static [u8]),
     /// Close, resetting the connection if unread bytes are left.
     Close,
+    /// Reset the connection.
+    Reset,
     /// Keep the connection open until the client leaves.
     Hang,
 }
@@ -75,6 +80,12 @@ async fn play(mut socket: TcpStream, script: &[Step], requests: Arc<AtomicUsize>
                     return;
                 }
             }
+            Step::WriteBytes(bytes) => {
+                if socket.write_all(bytes).await.is_err() {
+                    return;
+                }
+            }
+            Step::Reset => return socket.set_zero_linger().unwrap(),
             Step::Close => return,
             Step::Hang => while socket.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {},
         }

@@ -122,6 +122,16 @@ pub(crate) async fn refused(n8n: &N8n, message: &str) -> UpstreamError {
     }
 }
 
+/// A clock that many seconds from the right one.
+#[derive(Debug)]
+pub(crate) struct ShiftedClock(pub(crate) i64);
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus_ms(self.0 * 1000)
+    }
+}
+
 /// A clock for webhooks that check times themselves.
 #[derive(Debug)]
 pub(crate) struct SystemClock;
