@@ -58,7 +58,7 @@ pub struct MessagePage {
 
 /// Where a page ends: the number of the oldest message on it, within its conversation.
 ///
-/// Numbers rise by one per entry, so a page boundary never splits or repeats an entry.
+/// Each entry has a number of its own, so a page boundary never splits or repeats an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(pub i64);
 

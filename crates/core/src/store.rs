@@ -43,6 +43,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Stores how a turn ended, its text and its usage event. A turn that has ended already is left as it is.
     async fn record_answer(&self, answer: EndedTurn) -> Result<(), StoreError>;
 
+    /// Stores an answer that came after its turn had ended badly, in that turn's place: the turn is complete then, and
+    /// its usage event says so. `false`, and nothing is changed: it is complete already, was stopped, or is not there.
+    async fn record_late_answer(&self, answer: LateAnswer) -> Result<bool, StoreError>;
+
     /// A turn of a conversation by its number, or the latest one.
     async fn find_turn(
         &self,
@@ -191,6 +195,16 @@ pub struct EndedTurn {
     pub frees_key: bool,
     /// Its `outcome` is the state that the turn gets.
     pub usage: UsageEvent,
+}
+
+/// An answer that was called back.
+#[derive(Clone, Debug)]
+pub struct LateAnswer {
+    pub site: SiteId,
+    pub conversation: ConversationId,
+    pub turn: TurnId,
+    pub text: String,
+    pub now: Timestamp,
 }
 
 /// The records could not be read or written.

@@ -7,6 +7,7 @@
 
 mod durability;
 mod idempotency;
+mod late;
 mod pages;
 mod sessions;
 mod turns;
@@ -14,6 +15,7 @@ mod visit;
 
 pub use self::durability::*;
 pub use self::idempotency::*;
+pub use self::late::*;
 pub use self::pages::*;
 pub use self::sessions::*;
 pub use self::turns::*;
@@ -39,6 +41,13 @@ macro_rules! contract_tests {
             a_foreign_session_opens_no_turn
             an_answer_is_recorded_once
             a_late_answer_of_another_site_or_conversation_changes_nothing
+            a_late_answer_completes_a_turn_that_failed
+            a_late_answer_stands_in_its_turns_place_after_later_turns
+            a_late_answer_replaces_what_stood_of_an_interrupted_one
+            of_many_late_answers_at_once_one_is_recorded
+            a_turn_that_was_answered_or_stopped_takes_no_late_answer
+            a_late_answer_comes_before_the_end_that_its_owner_could_not_record
+            a_late_answer_from_elsewhere_is_not_taken
             a_failed_turn_has_no_answer
             a_turn_cannot_end_as_answering
             a_checkpoint_outlives_its_owner

@@ -19,7 +19,8 @@ use chat_proxy_core::conversation::{Cursor, Message, MessagePage};
 use chat_proxy_core::ids::{ConversationId, SiteId, TurnId};
 use chat_proxy_core::keys::Digest;
 use chat_proxy_core::store::{
-    EndedTurn, NewSession, NewTurn, OpenedTurn, SessionRecord, Store, StoreError, TouchSession, TurnRecord,
+    EndedTurn, LateAnswer, NewSession, NewTurn, OpenedTurn, SessionRecord, Store, StoreError, TouchSession,
+    TurnRecord,
 };
 
 use self::db::{Connection, Pool};
@@ -87,6 +88,10 @@ impl Store for SqlStore {
 
     async fn record_answer(&self, answer: EndedTurn) -> Result<(), StoreError> {
         self.writes.write_patiently(answer).await
+    }
+
+    async fn record_late_answer(&self, answer: LateAnswer) -> Result<bool, StoreError> {
+        self.writes.write(answer).await
     }
 
     async fn find_turn(

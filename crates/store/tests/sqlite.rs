@@ -1,10 +1,10 @@
 //! The contract, on `SQLite` files.
 
-#![expect(clippy::unwrap_used, reason = "this is a test suite")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is a test suite")]
 
 use std::sync::Arc;
 
-use chat_proxy_core::store::{NewTurn, Store};
+use chat_proxy_core::store::{LateAnswer, NewTurn, Store};
 use chat_proxy_core::turn::TurnState;
 use chat_proxy_store::{Mode, StoreOptions, contract, open};
 use tempfile::TempDir;
@@ -66,4 +66,59 @@ async fn every_ended_turn_leaves_one_usage_event() {
         ),
     ];
     assert_eq!(events, expected);
+}
+
+#[tokio::test]
+async fn a_late_answer_changes_the_usage_event_of_its_turn() {
+    let (store, folder) = fresh().await;
+    let visit = contract::Visit::begin(&*store).await;
+    let turn = visit.exchange(&*store, "one", "", TurnState::Failed).await;
+    let late = LateAnswer {
+        site: turn.site.clone(),
+        conversation: turn.conversation.clone(),
+        turn: turn.id.clone(),
+        text: "at last".into(),
+        now: contract::NOW.plus_ms(60_000),
+    };
+    assert!(store.record_late_answer(late).await.unwrap());
+    store.close().await;
+
+    let mut connection =
+        SqliteConnectOptions::new().filename(folder.path().join("chat.db")).connect().await.unwrap();
+    let rows = sqlx::query("SELECT * FROM usage_events").fetch_all(&mut connection).await.unwrap();
+    let [event] = rows.as_slice() else { panic!("{} events", rows.len()) };
+    let words: [Option<String>; 3] = ["turn_id", "outcome", "code"].map(|column| event.get(column));
+    assert_eq!(words, [Some(turn.id.to_string()), Some("complete".to_owned()), None]);
+    let numbers: [i64; 4] =
+        ["message_chars", "answer_chars", "deltas", "duration_ms"].map(|column| event.get(column));
+    assert_eq!(numbers, [1, 7, 3, 60_000]);
+}
+
+/// Earlier releases counted messages one by one, and gave an answer that never came no place.
+#[tokio::test]
+async fn a_conversation_of_an_earlier_release_goes_on_in_order() {
+    let (store, folder) = fresh().await;
+    let visit = contract::Visit::begin(&*store).await;
+    visit.exchange(&*store, "q1", "", TurnState::Failed).await;
+    let (running, _) = visit.open(&*store, "q2").await;
+    let mut connection =
+        SqliteConnectOptions::new().filename(folder.path().join("chat.db")).connect().await.unwrap();
+    for counted_one_by_one in
+        ["UPDATE messages SET number = 2 WHERE number = 3", "UPDATE conversations SET message_count = 2"]
+    {
+        assert_eq!(
+            sqlx::query(counted_one_by_one).execute(&mut connection).await.unwrap().rows_affected(),
+            1
+        );
+    }
+    store.record_answer(contract::ended(&running, "a2", TurnState::Complete)).await.unwrap();
+    let count: i64 = sqlx::query("SELECT message_count FROM conversations")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(count, 4, "an earlier release would go on with a number that is free");
+    visit.exchange(&*store, "q3", "a3", TurnState::Complete).await;
+    let page = store.page_of_messages(visit.conversation(), None, 10).await.unwrap();
+    assert_eq!(contract::texts(&page.messages), ["q1", "q2", "a2", "q3", "a3"]);
 }

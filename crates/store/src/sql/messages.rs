@@ -1,4 +1,4 @@
-//! Messages: the entries of a conversation, numbered from 1 without a gap.
+//! Messages: the entries of a conversation. Each turn has two numbers, the second for its answer.
 
 use chat_proxy_core::Timestamp;
 use chat_proxy_core::conversation::{Cursor, Message, MessagePage, Role};
@@ -9,6 +9,7 @@ use super::db::{self, Connection, Pool, Query, Row};
 use super::fields::{Fields, NOT_SEALED};
 
 const INSERT_MESSAGE: &str = include_str!("../../sql/message/insert_message.sql");
+const PUT_ANSWER: &str = include_str!("../../sql/message/put_answer.sql");
 const FIND_PAGE_BEFORE: &str = include_str!("../../sql/message/find_page_before.sql");
 const FIND_BEFORE_TURN: &str = include_str!("../../sql/message/find_before_turn.sql");
 
@@ -25,7 +26,23 @@ pub(super) struct NewMessage<'turn> {
 }
 
 pub(super) async fn insert(connection: &mut Connection, message: NewMessage<'_>) -> Result<(), StoreError> {
-    db::query(INSERT_MESSAGE)
+    write(connection, INSERT_MESSAGE, message).await
+}
+
+/// The same for an answer that may replace another one.
+pub(super) async fn put_answer(
+    connection: &mut Connection,
+    answer: NewMessage<'_>,
+) -> Result<(), StoreError> {
+    write(connection, PUT_ANSWER, answer).await
+}
+
+async fn write(
+    connection: &mut Connection,
+    statement: &'static str,
+    message: NewMessage<'_>,
+) -> Result<(), StoreError> {
+    db::query(statement)
         .bind(message.conversation.as_str())
         .bind(message.number)
         .bind(message.id)

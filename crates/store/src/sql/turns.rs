@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use chat_proxy_core::conversation::Role;
 use chat_proxy_core::ids::{AnswerId, ConversationId, MessageId, SiteId, TurnId};
 use chat_proxy_core::keys::Digest;
-use chat_proxy_core::store::{EndedTurn, Idempotency, NewTurn, OpenedTurn, StoreError, TurnRecord};
+use chat_proxy_core::store::{
+    EndedTurn, Idempotency, LateAnswer, NewTurn, OpenedTurn, StoreError, TurnRecord,
+};
 use chat_proxy_core::turn::TurnState;
 use chat_proxy_core::usage::UsageEvent;
 use chat_proxy_core::{Code, Timestamp};
@@ -16,16 +18,18 @@ use super::writer::Write;
 
 const FIND_OPEN_SESSION: &str = include_str!("../../sql/session/find_open_session.sql");
 const COUNT_TURN: &str = include_str!("../../sql/conversation/count_turn.sql");
-const COUNT_ANSWER: &str = include_str!("../../sql/conversation/count_answer.sql");
+const NOTE_ANSWER: &str = include_str!("../../sql/conversation/note_answer.sql");
 const INSERT_TURN: &str = include_str!("../../sql/turn/insert_turn.sql");
 const FIND_TURN: &str = include_str!("../../sql/turn/find_turn.sql");
 const FIND_LATEST_TURN: &str = include_str!("../../sql/turn/find_latest_turn.sql");
 const FIND_TURN_BY_KEY: &str = include_str!("../../sql/turn/find_turn_by_key.sql");
 const FIND_ANSWERING_TURN: &str = include_str!("../../sql/turn/find_answering_turn.sql");
 const END_TURN: &str = include_str!("../../sql/turn/end_turn.sql");
+const END_TURN_LATE: &str = include_str!("../../sql/turn/end_turn_late.sql");
 const CHECKPOINT_ANSWER: &str = include_str!("../../sql/turn/checkpoint_answer.sql");
 const FIND_ABANDONED_TURNS: &str = include_str!("../../sql/turn/find_abandoned_turns.sql");
 const INSERT_USAGE_EVENT: &str = include_str!("../../sql/usage/insert_usage_event.sql");
+const PUT_LATE_USAGE_EVENT: &str = include_str!("../../sql/usage/put_late_usage_event.sql");
 
 #[async_trait]
 impl Write for NewTurn {
@@ -57,7 +61,7 @@ impl Write for NewTurn {
         insert(connection, self, number).await?;
         let message = NewMessage {
             conversation: &self.conversation,
-            number: Fields(&counted).number("message_count")?,
+            number: place(number, Role::Visitor),
             id: self.message_id.as_str(),
             turn: &self.id,
             turn_number: number,
@@ -166,24 +170,44 @@ impl Write for EndedTurn {
 }
 
 async fn insert_answer(connection: &mut Connection, turn: &EndedTurn, ended: &Row) -> Result<(), StoreError> {
-    let counted = db::query(COUNT_ANSWER)
-        .bind(turn.conversation.as_str())
-        .bind(turn.usage.site.as_str())
-        .bind(turn.now.0)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(db::failed)?;
+    let number: u32 = Fields(ended).number("number")?;
     let answer = NewMessage {
         conversation: &turn.conversation,
-        number: Fields(&counted).number("message_count")?,
+        number: place(number, Role::Agent),
         id: &Fields(ended).text("answer_id")?,
         turn: &turn.turn,
-        turn_number: Fields(ended).number("number")?,
+        turn_number: number,
         role: Role::Agent,
         content: &turn.answer,
         created_at: turn.now,
     };
+    note_answer(connection, &turn.usage.site, &answer).await?;
     messages::insert(connection, answer).await
+}
+
+/// The number of a message among those of its conversation: each turn has two, so that an answer that comes late has
+/// its place beside its question.
+fn place(turn_number: u32, role: Role) -> i64 {
+    match role {
+        Role::Visitor => 2 * i64::from(turn_number) - 1,
+        Role::Agent => 2 * i64::from(turn_number),
+    }
+}
+
+async fn note_answer(
+    connection: &mut Connection,
+    site: &SiteId,
+    answer: &NewMessage<'_>,
+) -> Result<(), StoreError> {
+    db::query(NOTE_ANSWER)
+        .bind(answer.conversation.as_str())
+        .bind(site.as_str())
+        .bind(answer.created_at.0)
+        .bind(answer.number)
+        .execute(connection)
+        .await
+        .map_err(db::failed)?;
+    Ok(())
 }
 
 async fn insert_usage_event(
@@ -191,7 +215,16 @@ async fn insert_usage_event(
     turn: &TurnId,
     usage: &UsageEvent,
 ) -> Result<(), StoreError> {
-    db::query(INSERT_USAGE_EVENT)
+    write_usage_event(connection, INSERT_USAGE_EVENT, turn, usage).await
+}
+
+async fn write_usage_event(
+    connection: &mut Connection,
+    statement: &'static str,
+    turn: &TurnId,
+    usage: &UsageEvent,
+) -> Result<(), StoreError> {
+    db::query(statement)
         .bind(turn.as_str())
         .bind(usage.site.as_str())
         .bind(usage.occurred_at.0)
@@ -206,6 +239,57 @@ async fn insert_usage_event(
         .await
         .map_err(db::failed)?;
     Ok(())
+}
+
+#[async_trait]
+impl Write for LateAnswer {
+    type Output = bool;
+
+    async fn run(&self, connection: &mut Connection) -> Result<bool, StoreError> {
+        let ended = db::query(END_TURN_LATE)
+            .bind(self.turn.as_str())
+            .bind(self.conversation.as_str())
+            .bind(self.site.as_str())
+            .bind(self.now.0)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(db::failed)?;
+        let Some(ended) = ended else { return Ok(false) };
+        let number: u32 = Fields(&ended).number("number")?;
+        let answer = NewMessage {
+            conversation: &self.conversation,
+            number: place(number, Role::Agent),
+            id: &Fields(&ended).text("answer_id")?,
+            turn: &self.turn,
+            turn_number: number,
+            role: Role::Agent,
+            content: &self.text,
+            created_at: self.now,
+        };
+        note_answer(connection, &self.site, &answer).await?;
+        messages::put_answer(connection, answer).await?;
+        let asked = db::query(FIND_TURN)
+            .bind(self.conversation.as_str())
+            .bind(i64::from(number))
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(db::failed)?;
+        let ran_ms = self.now.since(Fields(&ended).time("started_at")?).max(0);
+        let usage = UsageEvent {
+            site: self.site.clone(),
+            turn: self.turn.clone(),
+            occurred_at: self.now,
+            outcome: TurnState::Complete,
+            code: None,
+            message_chars: count_chars(&Fields(&asked).words("message", "message_key_id")?),
+            answer_chars: count_chars(&self.text),
+            deltas: 0,
+            first_piece_ms: None,
+            duration_ms: u32::try_from(ran_ms).unwrap_or(u32::MAX),
+        };
+        write_usage_event(connection, PUT_LATE_USAGE_EVENT, &self.turn, &usage).await?;
+        Ok(true)
+    }
 }
 
 /// What the agent has said so far.
