@@ -83,15 +83,17 @@ async fn a_late_answer_changes_the_usage_event_of_its_turn() {
     assert!(store.record_late_answer(late).await.unwrap());
     store.close().await;
 
-    let mut connection =
-        SqliteConnectOptions::new().filename(folder.path().join("chat.db")).connect().await.unwrap();
-    let rows = sqlx::query("SELECT * FROM usage_events").fetch_all(&mut connection).await.unwrap();
-    let [event] = rows.as_slice() else { panic!("{} events", rows.len()) };
-    let words: [Option<String>; 3] = ["turn_id", "outcome", "code"].map(|column| event.get(column));
-    assert_eq!(words, [Some(turn.id.to_string()), Some("complete".to_owned()), None]);
-    let numbers: [i64; 4] =
-        ["message_chars", "answer_chars", "deltas", "duration_ms"].map(|column| event.get(column));
-    assert_eq!(numbers, [1, 7, 3, 60_000]);
+    let connection = rusqlite::Connection::open(folder.path().join("chat.db")).unwrap();
+    let mut statement = connection.prepare("SELECT * FROM usage_events").unwrap();
+    let events = statement.query_map([], |row| {
+        let words: [Option<String>; 3] = ["turn_id", "outcome", "code"].map(|column| row.get_unwrap(column));
+        let figures = ["message_chars", "answer_chars", "deltas", "duration_ms"];
+        let numbers: [i64; 4] = figures.map(|column| row.get_unwrap(column));
+        Ok((words, numbers))
+    });
+    let events: Vec<_> = events.unwrap().collect::<Result<_, _>>().unwrap();
+    let words = [Some(turn.id.to_string()), Some("complete".to_owned()), None];
+    assert_eq!(events, [(words, [1, 7, 3, 60_000])]);
 }
 
 /// Earlier releases counted messages one by one, and gave an answer that never came no place.
@@ -101,22 +103,15 @@ async fn a_conversation_of_an_earlier_release_goes_on_in_order() {
     let visit = contract::Visit::begin(&*store).await;
     visit.exchange(&*store, "q1", "", TurnState::Failed).await;
     let (running, _) = visit.open(&*store, "q2").await;
-    let mut connection =
-        SqliteConnectOptions::new().filename(folder.path().join("chat.db")).connect().await.unwrap();
+    let connection = rusqlite::Connection::open(folder.path().join("chat.db")).unwrap();
     for counted_one_by_one in
         ["UPDATE messages SET number = 2 WHERE number = 3", "UPDATE conversations SET message_count = 2"]
     {
-        assert_eq!(
-            sqlx::query(counted_one_by_one).execute(&mut connection).await.unwrap().rows_affected(),
-            1
-        );
+        assert_eq!(connection.execute(counted_one_by_one, []).unwrap(), 1);
     }
     store.record_answer(contract::ended(&running, "a2", TurnState::Complete)).await.unwrap();
-    let count: i64 = sqlx::query("SELECT message_count FROM conversations")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap()
-        .get(0);
+    let counted = connection.query_one("SELECT message_count FROM conversations", [], |row| row.get(0));
+    let count: i64 = counted.unwrap();
     assert_eq!(count, 4, "an earlier release would go on with a number that is free");
     visit.exchange(&*store, "q3", "a3", TurnState::Complete).await;
     let page = store.page_of_messages(visit.conversation(), None, 10).await.unwrap();

@@ -42,11 +42,7 @@ impl From<UpstreamError> for Refusal {
 }
 
 /// The body of the answer, if there is one.
-pub(crate) async fn judge(
-    response: Response<Body>,
-    auth: &Auth,
-    now: Timestamp,
-) -> Result<Content, Refusal> {
+pub(crate) async fn judge(response: Response<Body>, auth: &Auth, now: Timestamp) -> Result<Content, Refusal> {
     let status = response.status();
     if status.is_success() {
         let coding = Coding::of(response.headers()).ok_or_else(encoded)?;

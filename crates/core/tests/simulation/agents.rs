@@ -76,12 +76,8 @@ impl Upstream for Agents {
         }))
     }
 
-    fn admit(&self, _: &SiteId) -> Result<(), Duration> {
-        if self.world.is_agent_away() && self.world.chance(80) {
-            Err(Duration::from_secs(10))
-        } else {
-            Ok(())
-        }
+    fn absent_for(&self, _: &SiteId) -> Option<Duration> {
+        (self.world.is_agent_away() && self.world.chance(80)).then(|| Duration::from_secs(10))
     }
 
     fn health(&self, _: &SiteId) -> Health {

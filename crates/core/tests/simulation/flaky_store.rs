@@ -10,7 +10,8 @@ use chat_proxy_core::conversation::{Cursor, Message, MessagePage};
 use chat_proxy_core::ids::{ConversationId, SiteId, TurnId};
 use chat_proxy_core::keys::Digest;
 use chat_proxy_core::store::{
-    EndedTurn, NewSession, NewTurn, OpenedTurn, SessionRecord, Store, StoreError, TouchSession, TurnRecord,
+    EndedTurn, LateAnswer, NewSession, NewTurn, OpenedTurn, SessionRecord, Store, StoreError, TouchSession,
+    TurnRecord,
 };
 use chat_proxy_core::turn::TurnState;
 use tokio_util::sync::CancellationToken;
@@ -175,6 +176,12 @@ impl Store for FlakyStore {
             self.records.kept().usage.push(usage);
         }
         self.after("record_answer", recorded).await
+    }
+
+    async fn record_late_answer(&self, answer: LateAnswer) -> Result<bool, StoreError> {
+        self.before("record_late_answer").await?;
+        let recorded = self.records.record_late_answer(answer).await;
+        self.after("record_late_answer", recorded).await
     }
 
     async fn find_turn(

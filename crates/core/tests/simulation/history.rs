@@ -12,6 +12,7 @@ use chat_proxy_core::site::branding::Theme;
 use chat_proxy_core::site::{Panel, Position, Scheme, Site};
 use chat_proxy_core::store::{NewSession, Store};
 use chat_proxy_core::turn::TurnState;
+use chat_proxy_core::turn::places::PlaceBounds;
 use chat_proxy_core::{Clock, Origin};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -181,5 +182,6 @@ fn site(claims: &SessionClaims) -> Arc<Site> {
         max_message_chars: 4000,
         transcript: TranscriptLimits::default(),
         allows_bare_iframe: false,
+        places: PlaceBounds::default(),
     })
 }

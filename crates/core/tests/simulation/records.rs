@@ -9,8 +9,8 @@ use chat_proxy_core::conversation::{Cursor, Message, MessagePage, Role};
 use chat_proxy_core::ids::{ConversationId, SiteId, TurnId};
 use chat_proxy_core::keys::Digest;
 use chat_proxy_core::store::{
-    EndedTurn, Idempotency, NewSession, NewTurn, OpenedTurn, SessionRecord, Store, StoreError, TouchSession,
-    TurnRecord,
+    EndedTurn, Idempotency, LateAnswer, NewSession, NewTurn, OpenedTurn, SessionRecord, Store, StoreError,
+    TouchSession, TurnRecord,
 };
 use chat_proxy_core::turn::TurnState;
 use chat_proxy_core::usage::UsageEvent;
@@ -242,6 +242,11 @@ impl Store for Records {
         }
         self.open()?.record_answer(answer);
         Ok(())
+    }
+
+    /// No agent of the simulation calls back.
+    async fn record_late_answer(&self, _: LateAnswer) -> Result<bool, StoreError> {
+        self.open().map(|_| false)
     }
 
     async fn find_turn(

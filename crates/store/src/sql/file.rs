@@ -5,6 +5,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "contract")]
+use chat_proxy_core::store::StoreError;
+
 use super::db::{self, Complaint, Connection, Error};
 use super::migrations;
 use crate::open::OpenError;
@@ -135,9 +138,9 @@ impl Header {
 
 /// What the database says of its own file: `ok`, or what is wrong with it.
 #[cfg(feature = "contract")]
-pub(crate) async fn integrity(path: &Path) -> Result<Vec<String>, Error> {
-    let mut reader = db::reader_options(path).connect()?;
-    let rows = db::query("PRAGMA integrity_check").fetch_all(&mut reader).await?;
+pub(crate) async fn integrity(path: &Path) -> Result<Vec<String>, StoreError> {
+    let mut reader = db::reader_options(path).connect().map_err(db::failed)?;
+    let rows = db::query("PRAGMA integrity_check").fetch_all(&mut reader).await.map_err(db::failed)?;
     Ok(rows.iter().filter_map(|row| row.get::<&str>("integrity_check").map(str::to_owned)).collect())
 }
 
