@@ -70,6 +70,10 @@ pub(crate) struct Guard {
     context: String,
     /// What follows it and begins like a secret.
     held: String,
+    /// Whether a secret begins with this byte: what does not begin like one is passed over at a glance.
+    begins: [bool; 256],
+    /// Empty between pieces; kept for its room.
+    joined: String,
 }
 
 impl fmt::Debug for Guard {
@@ -80,26 +84,34 @@ impl fmt::Debug for Guard {
 
 impl Guard {
     pub(crate) fn new(site: Guarded, token: String, shop: &Origin) -> Self {
-        Self {
+        let mut guard = Self {
             site,
             token: token.into(),
             shop: shop.domain().to_owned(),
             context: String::new(),
             held: String::new(),
+            begins: [false; 256],
+            joined: String::new(),
+        };
+        let mut begins = [false; 256];
+        for first in guard.secrets().filter_map(|secret| secret.bytes().next()) {
+            begins[usize::from(first)] = true;
         }
+        guard.begins = begins;
+        guard
     }
 
     /// The same event without secrets. `None`: its text is held back for now.
     pub(crate) fn pass(&mut self, event: AnswerEvent) -> Option<AnswerEvent> {
         Some(match event {
             AnswerEvent::Delta(text) => {
-                let text = self.mask(&text, false);
+                let text = self.mask(text, false);
                 return (!text.is_empty()).then_some(AnswerEvent::Delta(text));
             }
             AnswerEvent::Reset { standing } => {
                 self.held.clear();
                 self.context.clear();
-                AnswerEvent::Reset { standing: self.mask(&standing, true) }
+                AnswerEvent::Reset { standing: self.mask(standing, true) }
             }
             AnswerEvent::Suggestions(items) => {
                 AnswerEvent::Suggestions(items.into_iter().map(|item| self.mask_whole(&item)).collect())
@@ -118,17 +130,35 @@ impl Guard {
 
     /// The end of the text: what is still held back.
     pub(crate) fn finish(&mut self) -> Option<AnswerEvent> {
-        let text = self.mask("", true);
+        let text = self.mask(String::new(), true);
         (!text.is_empty()).then_some(AnswerEvent::Delta(text))
     }
 
-    fn mask(&mut self, text: &str, is_last: bool) -> String {
+    fn mask(&mut self, text: String, is_last: bool) -> String {
+        let mut joined = std::mem::take(&mut self.joined);
         let out_already = self.context.len();
-        let text = std::mem::take(&mut self.context) + &std::mem::take(&mut self.held) + text;
-        let (masked, held_from) = self.scan(&text, out_already, is_last);
-        last_bytes(&text[..held_from], HELD_FROM_BYTES - 1).clone_into(&mut self.context);
-        text[held_from..].clone_into(&mut self.held);
+        for part in [&self.context, &self.held, &text] {
+            joined.push_str(part);
+        }
+        // Almost every piece of an answer: it is let out as it came.
+        let is_plain = self.held.is_empty() && !self.may_begin_in(&joined);
+        let (masked, held_from) =
+            if is_plain { (text, joined.len()) } else { self.scan(&joined, out_already, is_last) };
+        last_bytes(&joined[..held_from], HELD_FROM_BYTES - 1).clone_into(&mut self.context);
+        joined[held_from..].clone_into(&mut self.held);
+        joined.clear();
+        self.joined = joined;
         masked
+    }
+
+    /// Whether something in `text` looks like the beginning of a secret, or is one.
+    fn may_begin_in(&self, text: &str) -> bool {
+        let is_like = |rest: &[u8]| {
+            self.secrets()
+                .any(|secret| rest.starts_with(secret.as_bytes()) || secret.as_bytes().starts_with(rest))
+        };
+        let bytes = text.as_bytes();
+        (0..bytes.len()).any(|at| self.begins[usize::from(bytes[at])] && is_like(&bytes[at..]))
     }
 
     fn mask_whole(&self, text: &str) -> String {
@@ -141,6 +171,13 @@ impl Guard {
         let mut at = 0;
         while let Some(first) = text[at..].chars().next() {
             let rest = &text[at..];
+            if !self.begins[usize::from(rest.as_bytes()[0])] {
+                if at >= out_already {
+                    masked.push(first);
+                }
+                at += first.len_utf8();
+                continue;
+            }
             let could_go_on = |secret: &str| secret.len() > rest.len() && secret.starts_with(rest);
             if !is_last && rest.len() >= HELD_FROM_BYTES && self.secrets().any(could_go_on) {
                 return (masked, at.max(out_already));
