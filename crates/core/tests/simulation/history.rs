@@ -87,7 +87,9 @@ async fn live(world: &Arc<World>) {
         broken!(world, "R3", "somebody waits for ever");
         return;
     }
-    settle(&host, &places, seen).await;
+    if timeout(LONGEST_VISIT, settle(&host, &places, seen)).await.is_err() {
+        broken!(world, "R3", "somebody waits for ever, although all is calm");
+    }
 }
 
 /// All ends, all is read, and all of it has to fit.

@@ -22,7 +22,7 @@
 //! does not learn.
 //!
 //! `SIM_HISTORIES` says how many histories are run, `SIM_SEED` which is the first. `SIM_SEED` alone prints one history:
-//! `SIM_SEED=42 cargo test --workspace --test simulation histories -- --nocapture`.
+//! `SIM_SEED=42 cargo test --workspace --test simulation many_histories -- --nocapture`.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a simulation that cannot be set up is a failed test")]
 
@@ -48,7 +48,7 @@ const HISTORIES: u64 = 10_000;
 /// How many go by before a flaw has to be found.
 const MOST_FOR_A_FLAW: u64 = 500;
 /// How the one history of a seed is shown.
-const REPLAY: &str = "cargo test --workspace --test simulation histories -- --nocapture";
+const REPLAY: &str = "cargo test --workspace --test simulation many_histories -- --nocapture";
 
 #[test]
 fn many_histories_hold_the_invariants() {
