@@ -8,6 +8,7 @@ mod support;
 
 mod breaker;
 mod chat_stream;
+mod clock;
 mod cross_site;
 mod embed_ticket;
 mod history;
