@@ -16,6 +16,8 @@ mod idempotency;
 mod leaks;
 mod limits;
 mod operations;
+mod panics;
+mod refusals;
 mod resume;
 mod session;
 mod stop;

@@ -9,8 +9,9 @@ use chat_proxy_core::limit::LimitOptions;
 use chat_proxy_core::site::branding::Theme;
 use chat_proxy_core::site::{Panel, Position, Scheme, Site};
 use chat_proxy_core::testing::SeededIds;
+use chat_proxy_core::upstream::Upstream;
 use chat_proxy_core::{Origin, SiteId};
-use chat_proxy_upstream::{UpstreamAuth, UpstreamSite};
+use chat_proxy_upstream::{UpstreamAuth, UpstreamSite, UpstreamTimeouts};
 use fake_n8n::{FakeN8n, FakeOptions};
 use ipnet::IpNet;
 
@@ -24,6 +25,7 @@ pub struct TestSite {
     origins: Vec<String>,
     webhook: String,
     auth: UpstreamAuth,
+    timeouts: UpstreamTimeouts,
     bare_iframe: bool,
 }
 
@@ -35,6 +37,7 @@ impl TestSite {
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
             webhook: "/webhook/chat".to_owned(),
             auth: UpstreamAuth::None,
+            timeouts: UpstreamTimeouts::default(),
             bare_iframe: false,
         }
     }
@@ -47,6 +50,11 @@ impl TestSite {
 
     pub fn auth(mut self, auth: UpstreamAuth) -> Self {
         self.auth = auth;
+        self
+    }
+
+    pub fn timeouts(mut self, timeouts: UpstreamTimeouts) -> Self {
+        self.timeouts = timeouts;
         self
     }
 
@@ -83,9 +91,13 @@ impl TestSite {
             if self.webhook.starts_with('/') { fake.url(&self.webhook) } else { self.webhook.clone() };
         let mut upstream = UpstreamSite::new(address.parse().unwrap());
         upstream.auth = self.auth.clone();
+        upstream.timeouts = self.timeouts;
         upstream
     }
 }
+
+/// Puts something between the server and its agent.
+pub type WrapUpstream = fn(Arc<dyn Upstream>) -> Arc<dyn Upstream>;
 
 /// A server that is being described. `start` boots it.
 #[derive(Clone, Debug)]
@@ -95,6 +107,7 @@ pub struct TestServer {
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) allows_credentials: bool,
     pub(super) ids: Arc<dyn Ids>,
+    pub(super) wrap_upstream: WrapUpstream,
 }
 
 impl TestServer {
@@ -106,6 +119,7 @@ impl TestServer {
             trusted_proxies: Vec::new(),
             allows_credentials: true,
             ids: Arc::new(SeededIds::default()),
+            wrap_upstream: |upstream| upstream,
         }
     }
 
@@ -126,6 +140,11 @@ impl TestServer {
 
     pub fn with_ids(mut self, ids: Arc<dyn Ids>) -> Self {
         self.ids = ids;
+        self
+    }
+
+    pub fn with_upstream(mut self, wrap: WrapUpstream) -> Self {
+        self.wrap_upstream = wrap;
         self
     }
 
