@@ -15,6 +15,7 @@ mod response_headers;
 mod routes;
 pub mod sse;
 mod state;
+mod target_bound;
 mod visitor;
 mod widget;
 

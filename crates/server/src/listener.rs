@@ -11,8 +11,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -37,8 +35,6 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most headers of a request, and the most bytes of its head.
 const MAX_HEADERS: usize = 64;
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// The longest request target.
-const MAX_TARGET_BYTES: usize = 2 * 1024;
 /// What the system keeps for a reader who falls behind; Linux takes twice as much. Left to itself it would keep
 /// megabytes: a whole answer, so that nobody would ever notice a reader who takes nothing.
 const SEND_BUFFER_BYTES: u32 = 64 * 1024;
@@ -150,12 +146,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, closing
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
-        async move {
-            if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET_BYTES) {
-                return Ok(StatusCode::URI_TOO_LONG.into_response());
-            }
-            router.oneshot(prepare(request, peer)).await
-        }
+        async move { router.oneshot(prepare(request, peer)).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

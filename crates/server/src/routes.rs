@@ -10,7 +10,7 @@ use crate::operations::{health, metrics, ready};
 use crate::problem::{self, Problem};
 use crate::state::AppState;
 use crate::visitor::{embed_ticket, history, message, resume, session, stop, stream_ticket};
-use crate::{cors, request_id, response_headers, widget};
+use crate::{cors, request_id, response_headers, target_bound, widget};
 
 /// What the open internet may ask for.
 pub fn public_router(state: AppState) -> Router {
@@ -66,6 +66,7 @@ fn finish(router: Router<AppState>, state: AppState) -> Router {
     router
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(target_bound::check))
         .layer(CatchPanicLayer::custom(problem::of_panic))
         .layer(from_fn(response_headers::add))
         .layer(from_fn(problem::render))

@@ -20,7 +20,7 @@ const KIB_PER_READER: u64 = 256;
 /// A reader who takes nothing is given up after this time.
 const STALL_LIMIT: Duration = Duration::from_secs(30);
 /// On a busy machine.
-const LATER: Duration = Duration::from_secs(30);
+const LATER: Duration = Duration::from_secs(90);
 /// How many come and go at the same time.
 const AT_ONCE: u64 = 20;
 /// What memory may differ by once all have gone: the allocator gives back in large pieces.

@@ -22,7 +22,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Longer than any process of a run serves, save one whose visitors are kept from speaking.
 const RUNNING_LIMIT: Duration = Duration::from_secs(15);
 /// A crash takes only text that is younger. Text is kept every five seconds; the rest is for a busy machine.
-const LOSS_LIMIT: Duration = Duration::from_secs(5 + 3);
+const LOSS_LIMIT: Duration = Duration::from_secs(5 + 4);
 
 /// What goes wrong for a visitor.
 #[derive(Debug)]
@@ -142,12 +142,14 @@ pub struct Visitor {
     dice: Dice,
     ledger: Arc<Ledger>,
     session: Option<Session>,
+    /// The resume token was used, and what came of it is not known: it is good for a minute more, so it is used again.
+    returns: bool,
     said: Vec<(Question, Heard)>,
 }
 
 impl Visitor {
     pub fn new(number: usize, seed: u64, ledger: Arc<Ledger>) -> Self {
-        Self { number, dice: Dice::of(seed, number), ledger, session: None, said: Vec::new() }
+        Self { number, dice: Dice::of(seed, number), ledger, session: None, returns: false, said: Vec::new() }
     }
 
     /// Speaks until `enough`, and to the end of the last answer.
@@ -204,7 +206,9 @@ impl Visitor {
     }
 
     async fn come_back(&mut self, life: Life, question: &Question) -> Result<(), Trouble> {
+        self.returns = true;
         self.enter(life).await?;
+        self.returns = false;
         self.ledger.count(|figures| figures.came_back += 1);
         let messages = self.session.iter().flat_map(Session::messages);
         let count = messages.filter(|message| message["content"] == *question.message).count();
@@ -216,7 +220,7 @@ impl Visitor {
 
     /// Asks, or comes back for the rest, and listens until the answer ends or the connection does.
     async fn listen(&mut self, life: Life, question: &Question, heard: &mut Heard) -> Result<(), Trouble> {
-        if heard.last.is_some() && self.dice.one_in(4) {
+        if heard.last.is_some() && (self.dice.one_in(4) || self.returns) {
             self.come_back(life, question).await?;
         }
         let session = self.session.as_ref().unwrap();
@@ -327,12 +331,12 @@ impl Visitor {
         if kept != expected {
             let at = kept.iter().zip(&expected).take_while(|(kept, expected)| kept == expected).count();
             self.ledger.fault(format!(
-                "visitor {}: the history has {} entries instead of {}; number {at} is {:?} instead of {:?}",
+                "visitor {}: the history has {} entries instead of {}; number {at} is {} instead of {}",
                 self.number,
                 kept.len(),
                 expected.len(),
-                kept.get(at),
-                expected.get(at)
+                beginning(kept.get(at)),
+                beginning(expected.get(at))
             ));
         }
     }
@@ -343,4 +347,8 @@ impl Visitor {
             .iter()
             .map(|(question, heard)| (question.message.as_str(), heard.state.as_deref() == Some("complete")))
     }
+}
+
+fn beginning(entry: Option<&Value>) -> String {
+    entry.map_or("nothing".into(), |entry| entry.to_string().chars().take(200).collect())
 }

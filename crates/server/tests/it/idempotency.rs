@@ -1,10 +1,12 @@
 //! The same key and message are one turn, however often they come (invariant R4).
 
-use fake_n8n::filler_text;
+use std::net::Ipv4Addr;
+
+use fake_n8n::{FakeN8n, FakeOptions, filler_text};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{Answer, TestServer, Visitor};
+use crate::support::{Answer, SHOP_ONE, SITE_ONE, TestServer, TestSite, Visitor};
 
 /// ID-01
 #[tokio::test]
@@ -71,6 +73,26 @@ async fn a_repetition_after_a_restart_gets_the_stored_answer() {
     assert_eq!(second.only("begin"), first.only("begin"));
     assert_eq!((first.text, server.fake().requests().len()), (second.text, 1));
     server.finish().await;
+}
+
+/// ID-05
+#[tokio::test]
+async fn a_repetition_of_what_never_reached_the_agent_reaches_it() {
+    let vacant = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let addr = vacant.local_addr().unwrap();
+    drop(vacant);
+    let site = TestSite::new(SITE_ONE, &[SHOP_ONE]).webhook(&format!("http://{addr}/webhook/chat"));
+    let server = TestServer::new().with_site(site).start().await;
+    let visitor = server.visitor().await;
+    let first = Answer::read(visitor.message_with_key("#n=5", "key-1")).await;
+    assert_eq!(first.failure().0, "upstream_unavailable");
+    let agent = FakeN8n::start(FakeOptions { addr, ..FakeOptions::quick() }).await.unwrap();
+    let second = Answer::read(visitor.message_with_key("#n=5", "key-1")).await;
+    assert_eq!((&*second.state(), &*second.text), ("complete", &*filler_text("en", 5, 5)));
+    assert_ne!(second.only("begin")["turn_id"], first.only("begin")["turn_id"]);
+    assert_eq!(agent.requests().len(), 1);
+    server.finish().await;
+    agent.stop().await;
 }
 
 #[tokio::test]

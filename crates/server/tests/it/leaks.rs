@@ -1,7 +1,9 @@
 //! Nothing internal reaches a browser. That holds of every response in every test here; these go looking for it.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
+use chat_proxy_upstream::UpstreamTimeouts;
 use serde_json::Value;
 
 use crate::support::{Answer, Running, SHOP_ONE, SHOP_TWO, SITE_ONE, SITE_TWO, TestServer, TestSite};
@@ -49,6 +51,18 @@ async fn every_way_of_being_unreachable_looks_the_same() {
     for (name, shape) in &shapes {
         assert_eq!(shape, first, "{name}");
     }
+    server.finish().await;
+}
+
+/// LK-11, U23
+#[tokio::test]
+async fn an_agent_that_says_nothing_is_told_by_a_code_without_an_address() {
+    let timeouts = UpstreamTimeouts { first_byte: Duration::from_millis(300), ..UpstreamTimeouts::default() };
+    let site = TestSite::new(SITE_ONE, &[SHOP_ONE]).timeouts(timeouts);
+    let server = TestServer::new().with_site(site).start().await;
+    let (code, title, state) = server.visitor().await.say("#hang").await.failure();
+    assert_eq!((&*code, &*state), ("upstream_timeout", "failed"));
+    assert_eq!(title, "The agent took too long to answer.");
     server.finish().await;
 }
 

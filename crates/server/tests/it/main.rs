@@ -8,6 +8,7 @@ mod support;
 
 mod breaker;
 mod chat_stream;
+mod clock;
 mod cross_site;
 mod embed_ticket;
 mod history;
@@ -16,6 +17,8 @@ mod leaks;
 mod limits;
 mod operations;
 mod places;
+mod panics;
+mod refusals;
 mod resume;
 mod session;
 mod stop;

@@ -1,8 +1,11 @@
 //! `GET /api/v1/chat/stream/{session_id}`: a reader comes back for the rest.
 
+use std::time::Duration;
+
 use chat_proxy_core::turn::event::EventId;
 use fake_n8n::filler_text;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use crate::support::sse::{Event, assert_sound, standing_text};
 use crate::support::{Answer, Running, TestServer, Visitor};
@@ -46,6 +49,44 @@ async fn after_a_cut_anywhere_exactly_the_missing_events_come() {
         assert_eq!(events.last().unwrap().json(), json!({ "type": "end", "state": "complete" }));
     }
     assert_eq!(server.fake().requests().len(), 4, "resuming asks nobody");
+    server.finish().await;
+}
+
+/// RS-01, R3: at each of its 500 events while it runs, by visitors who joined it with their own connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_500_events_is_whole_wherever_its_connection_is_cut() {
+    const EVENTS: usize = 500;
+    let server = TestServer::new().start().await;
+    let visitor = server.visitor().await;
+    let message = format!("#n={} #delay=8", EVENTS - 2);
+    let ask = || visitor.message_with_key(&message, "key-1");
+    // Its begin is there before hundreds join it, and they come by so many doors.
+    let mut whole = ask().open().await;
+    let mut all_events = whole.events(1).await;
+    let doors = Semaphore::new(16);
+    let cut = async |after: usize| {
+        let door = doors.acquire().await.unwrap();
+        let mut response = ask().open().await;
+        drop(door);
+        assert_eq!(response.status, 200, "cut after {after} events");
+        let mut events = response.events(after).await;
+        drop(response);
+        let door = doors.acquire().await.unwrap();
+        let mut response = visitor.rest_after(id(&events[after - 1])).open().await;
+        drop(door);
+        assert_eq!(response.status, 200, "cut after {after} events");
+        events.extend(response.rest().await);
+        events
+    };
+    let (rest, all) = tokio::join!(whole.rest(), futures_util::future::join_all((1..EVENTS).map(cut)));
+    all_events.extend(rest);
+    assert_eq!(standing_text(&all_events), filler_text("en", EVENTS - 2, 5));
+    let expected = content(&all_events);
+    assert_eq!(expected.len(), EVENTS);
+    for (events, after) in all.iter().zip(1..) {
+        assert!(content(events) == expected, "cut after {after} events: {:?}", content(events));
+    }
+    assert_eq!(server.fake().requests().len(), 1);
     server.finish().await;
 }
 
@@ -155,6 +196,22 @@ async fn the_rest_of_an_ended_answer_is_followed_by_the_running_one() {
     let second: Vec<_> = head.into_iter().chain(response.rest().await).collect();
     let expected = [content(&first.events)[3..].to_vec(), content(&second)].concat();
     assert_eq!(content(&read), expected);
+    server.finish().await;
+}
+
+/// RS-05: the log of an ended turn is kept for ten minutes; after that its record speaks.
+#[tokio::test]
+async fn a_position_in_a_log_that_was_forgotten_gets_a_reset_and_the_whole_answer() {
+    let server = TestServer::new().start().await;
+    let (visitor, answer) = answered(&server).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(11)).await;
+    server.turns().forget_ended();
+    tokio::time::resume();
+    let events = rest(&visitor, id(&answer.events[3])).await;
+    let kinds: Vec<_> = events.iter().map(Event::kind).collect();
+    assert_eq!(kinds, ["reset", "item", "end"]);
+    assert_eq!(standing_text(&events), answer.text);
     server.finish().await;
 }
 

@@ -10,8 +10,9 @@ use chat_proxy_core::site::branding::Theme;
 use chat_proxy_core::site::{Panel, Position, Scheme, Site};
 use chat_proxy_core::testing::SeededIds;
 use chat_proxy_core::turn::places::PlaceBounds;
+use chat_proxy_core::upstream::Upstream;
 use chat_proxy_core::{Origin, SiteId};
-use chat_proxy_upstream::{UpstreamAuth, UpstreamSite};
+use chat_proxy_upstream::{UpstreamAuth, UpstreamSite, UpstreamTimeouts};
 use fake_n8n::{FakeN8n, FakeOptions};
 use ipnet::IpNet;
 
@@ -27,6 +28,7 @@ pub struct TestSite {
     auth: UpstreamAuth,
     change: fn(&mut UpstreamSite),
     places: PlaceBounds,
+    timeouts: UpstreamTimeouts,
     bare_iframe: bool,
 }
 
@@ -40,6 +42,7 @@ impl TestSite {
             auth: UpstreamAuth::None,
             change: |_| {},
             places: PlaceBounds::default(),
+            timeouts: UpstreamTimeouts::default(),
             bare_iframe: false,
         }
     }
@@ -63,6 +66,11 @@ impl TestSite {
 
     pub fn places(mut self, places: PlaceBounds) -> Self {
         self.places = places;
+        self
+    }
+
+    pub fn timeouts(mut self, timeouts: UpstreamTimeouts) -> Self {
+        self.timeouts = timeouts;
         self
     }
 
@@ -100,10 +108,14 @@ impl TestSite {
             if self.webhook.starts_with('/') { fake.url(&self.webhook) } else { self.webhook.clone() };
         let mut upstream = UpstreamSite::new(address.parse().unwrap());
         upstream.auth = self.auth.clone();
+        upstream.timeouts = self.timeouts;
         (self.change)(&mut upstream);
         upstream
     }
 }
+
+/// Puts something between the server and its agent.
+pub type WrapUpstream = fn(Arc<dyn Upstream>) -> Arc<dyn Upstream>;
 
 /// A server that is being described. `start` boots it.
 #[derive(Clone, Debug)]
@@ -113,6 +125,7 @@ pub struct TestServer {
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) allows_credentials: bool,
     pub(super) ids: Arc<dyn Ids>,
+    pub(super) wrap_upstream: WrapUpstream,
 }
 
 impl TestServer {
@@ -124,6 +137,7 @@ impl TestServer {
             trusted_proxies: Vec::new(),
             allows_credentials: true,
             ids: Arc::new(SeededIds::default()),
+            wrap_upstream: |upstream| upstream,
         }
     }
 
@@ -144,6 +158,11 @@ impl TestServer {
 
     pub fn with_ids(mut self, ids: Arc<dyn Ids>) -> Self {
         self.ids = ids;
+        self
+    }
+
+    pub fn with_upstream(mut self, wrap: WrapUpstream) -> Self {
+        self.wrap_upstream = wrap;
         self
     }
 

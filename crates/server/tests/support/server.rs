@@ -14,13 +14,12 @@ use chat_proxy_core::store::Store;
 use chat_proxy_core::testing::ManualClock;
 use chat_proxy_core::turn::{TurnParts, Turns};
 use chat_proxy_core::{Clock, Ids, Origin};
-use chat_proxy_server::listener::{ListenerOptions, serve};
+use chat_proxy_server::listener::{ListenerOptions, bind, serve};
 use chat_proxy_server::{AppState, Census, CookieOptions, RenderMetrics, ServerParts, public_router, sse};
 use chat_proxy_store::{Mode, StoreOptions};
 use chat_proxy_upstream::{N8n, TOKEN_LIFETIME, UpstreamOptions};
 use fake_n8n::FakeN8n;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +53,7 @@ pub struct Running {
     world: Option<World>,
     addr: SocketAddr,
     lifecycle: Lifecycle,
+    turns: Turns,
     census: Arc<Census>,
     store: Arc<dyn Store>,
     closing: CancellationToken,
@@ -79,8 +79,9 @@ async fn boot(world: World) -> Running {
     let lifecycle = Lifecycle::default();
     let census = Arc::new(Census::default());
     let parts = parts(&world, &store, &clock, &ids, &lifecycle, &census);
+    let turns = parts.turns.clone();
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let addr = listener.local_addr().unwrap();
     let closing = CancellationToken::new();
     let options = ListenerOptions {
@@ -93,7 +94,7 @@ async fn boot(world: World) -> Running {
         },
     };
     let accepting = TaskTracker::new().spawn(serve(listener, options, closing.clone()));
-    Running { world: Some(world), addr, lifecycle, census, store, closing, accepting: Some(accepting) }
+    Running { world: Some(world), addr, lifecycle, turns, census, store, closing, accepting: Some(accepting) }
 }
 
 /// As the binary puts them together.
@@ -110,7 +111,7 @@ fn parts(
     let upstream_key = Key::new(UPSTREAM_SECRET.as_bytes().to_vec());
     let tickets = Arc::new(KeyRing::new(session_key.derive("embed tickets")));
     let address_key = session_key.derive("client addresses");
-    let upstream = Arc::new(
+    let n8n = Arc::new(
         N8n::new(UpstreamOptions {
             sites: recipe.upstreams(&world.fake),
             public_url: PUBLIC.to_owned(),
@@ -122,9 +123,10 @@ fn parts(
         })
         .unwrap(),
     );
+    let upstream = (recipe.wrap_upstream)(n8n);
     let turns = Turns::new(TurnParts {
         store: Arc::clone(store),
-        upstream: Arc::clone(&upstream) as _,
+        upstream: Arc::clone(&upstream),
         clock: Arc::clone(clock),
         ids: Arc::clone(ids),
         lifecycle: lifecycle.clone(),
@@ -166,6 +168,10 @@ impl Running {
         self.world.as_ref().unwrap()
     }
 
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     pub fn fake(&self) -> &FakeN8n {
         &self.world().fake
     }
@@ -180,6 +186,10 @@ impl Running {
 
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
+    }
+
+    pub fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     pub fn request(&self, method: &str, target: &str) -> Request {
