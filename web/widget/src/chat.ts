@@ -22,6 +22,8 @@ import { createTabs, type OpenChannel, type TabMessage } from './tabs/tabs';
 
 /** The server knows a message's key for a day: what has waited longer might be sent twice. */
 const KEPT_FOR_MS = 24 * 3_600_000;
+/** Another tab may have found the same message in the shop's storage, and begin the conversation with it. */
+const HESITATION_MS = 2_000;
 /** How often a message is sent again because another answer, of which we know nothing, is running. */
 const BUSY_ATTEMPTS = 8;
 
@@ -59,8 +61,16 @@ export function createChat(session: Session, turns: Turns, host: Host, around: S
   let busy = 0;
   let stopWanted: string | undefined;
   let restored = false;
+  /** Messages from the shop's storage that this tab, without a conversation to learn more in, does not send at once. */
+  const found = new Set<string>();
+  let hesitating = false;
   const tabs = createTabs(hear, around.openChannel);
-  session.onConversation((id) => tabs.join(id));
+  let joined = false;
+  session.onConversation((id) => {
+    joined = true;
+    found.clear();
+    tabs.join(id);
+  });
 
   const apply = (action: Change) => {
     state = change(state, action);
@@ -149,6 +159,9 @@ export function createChat(session: Session, turns: Turns, host: Host, around: S
     for (const waiting of [...kept].sort((a, b) => a.at - b.at)) {
       if (Date.now() - waiting.at < KEPT_FOR_MS) {
         apply({ type: 'queued', waiting });
+        if (!joined) {
+          found.add(waiting.key);
+        }
       } else {
         host.drop(waiting.key);
       }
@@ -295,9 +308,20 @@ export function createChat(session: Session, turns: Turns, host: Host, around: S
 
   function sendNext(): void {
     const next = nextToSend(state);
-    if (next) {
-      void send(next);
+    if (!next || hesitating) {
+      return;
     }
+    if (!found.has(next.key)) {
+      void send(next);
+      return;
+    }
+    // By then that tab's session is in the storage, and the key says that it is the same message.
+    hesitating = true;
+    void pause(HESITATION_MS * (0.5 + Math.random()), leave.signal).then(() => {
+      hesitating = false;
+      found.clear();
+      sendNext();
+    });
   }
 
   function again(key: string): Promise<void> {
