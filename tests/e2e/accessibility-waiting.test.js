@@ -34,8 +34,9 @@ for (const colorScheme of ['light', 'dark']) {
         await chat.panel.offline.waitFor();
         rules.offline = await assertAccessible(frame, 'offline');
         await assertNoSidewaysScroll(frame, viewport);
+        const back = chat.panel.connection.filter({ hasText: /again/ }).waitFor();
         await context.setOffline(false);
-        await chat.panel.connection.filter({ hasText: /again/ }).waitFor();
+        await back;
         rules.back = await assertAccessible(frame, 'connected again');
 
         const second = new Chat(await context.newPage());

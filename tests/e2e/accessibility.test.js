@@ -84,10 +84,12 @@ visit(
     await chat.launcher.click();
     await chat.panel.field.waitFor();
     assert.deepEqual(await moving(), [], 'opening');
-    await chat.ask('#first=3000 #n=10');
+    await chat.ask('#hang');
     await chat.panel.caret.waitFor();
     assert.deepEqual(await moving(), [], 'waiting');
+    await chat.panel.stop.click();
     await chat.settled();
+    await chat.askAndWait('#n=10');
     assert.deepEqual(await moving(), [], 'answered');
     await chat.askAndWait('#status=500');
     assert.deepEqual(await moving(), [], 'failed');

@@ -136,20 +136,22 @@ export function createChat(session: Session, turns: Turns, host: Host, around: S
       }
       return;
     }
-    const shown = 'key' in told ? turnOf(told.key) : undefined;
-    if (shown?.key === heard && told.type === 'event') {
-      return;
-    }
-    if (told.type === 'event' && (!shown || shown.text.length !== length)) {
+    const key = told.type === 'told' ? told.turn.key : 'key' in told ? told.key : undefined;
+    if (told.type === 'event' || told.type === 'told') {
+      // Two may read for a moment; each believes its own eyes.
+      if (key === heard) {
+        return;
+      }
       // Something was missed; whoever reads the answer tells it whole.
-      tabs.tell({});
-      return;
+      if (told.type === 'event' && turnOf(told.key)?.text.length !== length) {
+        tabs.tell({});
+        return;
+      }
     }
     apply(told);
     if (told.type === 'event') {
       afterEvent(told);
-    } else if (told.type === 'asked' || told.type === 'again' || told.type === 'told') {
-      const { key } = told.type === 'told' ? told.turn : told;
+    } else if (key && /^(asked|again|told)$/.test(told.type)) {
       void read(key, false);
     }
   }
