@@ -1,7 +1,7 @@
 // WCAG 2.2 AA as far as a program can tell: axe in every state, light and dark, wide and 320 px narrow.
 
 import assert from 'node:assert/strict';
-import { assertAccessible } from './support/axe.js';
+import { assertAccessible, assertNoSidewaysScroll } from './support/axe.js';
 import { answerWith } from './support/fake-n8n.js';
 import { openStage } from './support/stage.js';
 import { visit } from './support/visit.js';
@@ -74,7 +74,7 @@ visit('control: axe does find a fault in the frame', stage, async ({ page, chat 
 visit(
   'with reduced motion nothing moves, neither on the page nor in the chat',
   stage,
-  async ({ page, chat }) => {
+  async ({ page, chat, context }) => {
     await page.goto(stage.shop.origin);
     await chat.launcher.waitFor();
     const moving = async () => {
@@ -84,13 +84,19 @@ visit(
     await chat.launcher.click();
     await chat.panel.field.waitFor();
     assert.deepEqual(await moving(), [], 'opening');
-    await chat.ask('#first=3000 #n=10');
+    await chat.ask('#hang');
     await chat.panel.caret.waitFor();
     assert.deepEqual(await moving(), [], 'waiting');
+    await chat.panel.stop.click();
     await chat.settled();
+    await chat.askAndWait('#n=10');
     assert.deepEqual(await moving(), [], 'answered');
     await chat.askAndWait('#status=500');
     assert.deepEqual(await moving(), [], 'failed');
+    await context.setOffline(true);
+    await chat.ask('waits');
+    await chat.panel.waiting.waitFor();
+    assert.deepEqual(await moving(), [], 'offline, with a message that waits');
   },
   { reducedMotion: 'reduce' },
 );
@@ -111,9 +117,4 @@ function whatMoves() {
         : []),
     ];
   });
-}
-
-async function assertNoSidewaysScroll(frame, { width }) {
-  const wide = await frame.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(wide <= width && wide <= (await frame.evaluate(() => innerWidth)), `${wide} px wide`);
 }

@@ -25,7 +25,7 @@ const LANGUAGES = {
       'Which lamp suits a low ceiling?',
       'When would my order arrive?',
       'How do returns work?',
-      'Something under € 50 as a gift',
+      'Something under €\u00a050 as a gift',
     ],
     question: 'Which lamp for a 2.3 m ceiling?',
     table: 'Compare Linn and Jay for reading in bed',
@@ -84,11 +84,31 @@ const STATES = {
     await anew(chat);
     await chat.askAndWait('#n=40 #die=20');
   },
+  async queue(chat, words) {
+    await anew(chat);
+    await chat.ask('#n=4000 #delay=60');
+    await chat.panel.answers.filter({ hasText: /(\S+\s+){12}/ }).waitFor();
+    await chat.ask(words.question);
+    await chat.ask(words.table);
+    await chat.panel.waiting.nth(1).waitFor();
+    await chat.panel.field.fill(words.code);
+  },
+  async lost(chat) {
+    await chat.panel.field.fill('');
+    await chat.page.context().setOffline(true);
+    await chat.panel.offline.waitFor();
+  },
+  async back(chat) {
+    await chat.page.context().setOffline(false);
+    await chat.panel.connection.filter({ hasText: /again|восстановлена/ }).waitFor();
+  },
   async offline(chat, words) {
     await anew(chat);
+    await chat.askAndWait(words.question);
     await chat.page.context().setOffline(true);
-    await chat.ask(words.question);
-    await chat.panel.unsent.waitFor();
+    await chat.ask(words.code);
+    await chat.panel.waiting.waitFor();
+    await chat.panel.offline.waitFor();
   },
 };
 

@@ -106,9 +106,10 @@ visit('no network in the middle of an answer: it is said, and the rest comes, on
   stage.relay.cut();
   more();
   await chat.panel.offline.waitFor();
+  // It stands for a few seconds only.
+  const back = chat.panel.connection.filter({ hasText: 'Connected again' }).waitFor();
   await context.setOffline(false);
-  await shown(chat, answer);
-  await chat.panel.connection.filter({ hasText: 'Connected again' }).waitFor();
+  await Promise.all([back, shown(chat, answer)]);
   more();
   await ended(chat, answer, 'offline?');
   await chat.panel.connection.waitFor({ state: 'detached' });

@@ -102,6 +102,11 @@ test('with all storage denied, the chat lives as long as the page', async () => 
     await chat.askAndWait('one #echo');
     await chat.askAndWait('two #echo');
     assert.equal(await chat.panel.answers.count(), 2);
+    await chat.ask('#n=40 #delay=50');
+    await chat.ask('waited #echo');
+    await chat.panel.waiting.waitFor();
+    await chat.settled();
+    assert.equal(await chat.panel.answers.count(), 4, 'what waits is in memory alone');
     assert.equal(await chat.panel.notice.count(), 0);
     await chat.panel.newConversation.click();
     await chat.askAndWait('three #echo');

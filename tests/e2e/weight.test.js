@@ -28,34 +28,41 @@ async function weights(requests, origin) {
 
 const sum = (parts) => parts.reduce((total, { bytes }) => total + bytes, 0);
 
-visit(
-  'the shop’s page pays 2.5 KB until the launcher shows, and 25 KB when it opens',
-  stage,
-  async ({ page, chat, context, t }) => {
-    const requests = [];
-    context.on('request', (request) => requests.push(request));
-    await page.goto(stage.demo.shop);
-    await chat.launcher.waitFor();
-    const before = await weights(requests, stage.demo.origin);
-    assert.deepEqual(before.map(({ path }) => path).sort(), [
-      '/widget/embed.js',
-      '/widget/widget-config.json',
-    ]);
-    const launcher = sum(before);
-    t.diagnostic(
-      `until the launcher: ${launcher} bytes (${before.map(({ path, bytes }) => `${path} ${bytes}`).join(', ')})`,
-    );
-    assert.ok(launcher > 500 && launcher <= UNTIL_THE_LAUNCHER, `${launcher} bytes`);
+for (const locale of ['en', 'ru']) {
+  visit(
+    `the shop’s page pays 2.5 KB until the launcher shows, and 25 KB when it opens: ${locale}`,
+    stage,
+    async ({ page, chat, context, t }) => {
+      const requests = [];
+      context.on('request', (request) => requests.push(request));
+      await page.addInitScript((wanted) => {
+        window.ChatWidgetConfig = { locale: wanted };
+      }, locale);
+      await page.goto(stage.demo.shop);
+      await chat.launcher.waitFor();
+      const before = await weights(requests, stage.demo.origin);
+      assert.deepEqual(before.map(({ path }) => path).sort(), [
+        '/widget/embed.js',
+        '/widget/widget-config.json',
+      ]);
+      const launcher = sum(before);
+      t.diagnostic(
+        `until the launcher: ${launcher} bytes (${before.map(({ path, bytes }) => `${path} ${bytes}`).join(', ')})`,
+      );
+      assert.ok(launcher > 500 && launcher <= UNTIL_THE_LAUNCHER, `${launcher} bytes`);
 
-    await chat.open();
-    const after = (await weights(requests, stage.demo.origin)).slice(before.length);
-    const opened = sum(after);
-    t.diagnostic(
-      `first open: ${opened} bytes (${after.map(({ path, bytes }) => `${path} ${bytes}`).join(', ')})`,
-    );
-    assert.ok(opened > 5_000 && opened <= FIRST_OPEN, `${opened} bytes`);
-  },
-);
+      await chat.open();
+      assert.match(await chat.panel.disclosure.innerText(), locale === 'ru' ? /ИИ/ : /AI/);
+      const after = (await weights(requests, stage.demo.origin)).slice(before.length);
+      const opened = sum(after);
+      t.diagnostic(
+        `first open: ${opened} bytes (${after.map(({ path, bytes }) => `${path} ${bytes}`).join(', ')})`,
+      );
+      assert.equal(after.length, locale === 'ru' ? 5 : 4, 'a language is fetched only by who reads it');
+      assert.ok(opened > 5_000 && opened <= FIRST_OPEN, `${opened} bytes`);
+    },
+  );
+}
 
 visit(
   'nothing is kept before the first message, and nobody but us is asked',

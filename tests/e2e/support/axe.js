@@ -45,3 +45,9 @@ function settleMotion(frame) {
     return Promise.allSettled(finite.map((animation) => animation.finished)).then(() => {});
   });
 }
+
+/** The page of the chat is never wider than the screen. */
+export async function assertNoSidewaysScroll(frame, { width }) {
+  const wide = await frame.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= width && wide <= (await frame.evaluate(() => innerWidth)), `${wide} px wide`);
+}

@@ -84,6 +84,19 @@ test('what waits is kept until the server has it, and goes out after a reload un
   );
 });
 
+test('what another tab may be about to begin a conversation with is not sent at once', async () => {
+  vi.useFakeTimers();
+  const { create, session, setHost, turns } = scene();
+  session.onConversation.mockImplementation(() => {});
+  create();
+  setHost({ kept: [{ key: 'k1', question: 'One?', at: Date.now() }] });
+  await vi.advanceTimersByTimeAsync(900);
+  expect(turns.ask).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(2_200);
+  expect(turns.ask).toHaveBeenCalledOnce();
+  vi.useRealTimers();
+});
+
 test('what has waited for more than a day is forgotten: the server no longer knows its key', () => {
   const { create, setHost, kept } = scene();
   const old = { key: 'k1', question: 'One?', at: Date.now() - 25 * 3_600_000 };

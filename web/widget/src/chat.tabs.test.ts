@@ -84,6 +84,27 @@ test('a tab that comes in the middle is told what it has missed, and holds no st
   expect(second.turns.follow).not.toHaveBeenCalled();
 });
 
+test('a tab that has missed something asks for the whole and goes on from there', async () => {
+  const tab = browser();
+  const first = tab();
+  const { write } = first.openAnswer();
+  const a = open(first);
+  void a.ask('Which lamp?');
+  await vi.waitFor(() => expect(first.turns.ask).toHaveBeenCalled());
+  write(begin);
+  write(item('Ja'));
+  await vi.waitFor(() => expect(texts(a)).toEqual(['Ja']));
+  // It has heard nothing of the question and reads nothing from the server.
+  const second = tab();
+  const b = open(second);
+  write(item('y'));
+  await vi.waitFor(() => expect(texts(b)).toEqual(['Jay']));
+  write(item('.'));
+  write(end);
+  await settled(b, 'complete');
+  expect([texts(a), texts(b)]).toEqual([['Jay.'], ['Jay.']]);
+});
+
 test('a message that waits is seen in every tab, taken back from any, and sent by one', async () => {
   const tab = browser();
   const [first, second] = [tab(), tab()];

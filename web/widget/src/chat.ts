@@ -22,6 +22,8 @@ import { createTabs, type OpenChannel, type TabMessage } from './tabs/tabs';
 
 /** The server knows a message's key for a day: what has waited longer might be sent twice. */
 const KEPT_FOR_MS = 24 * 3_600_000;
+/** Another tab may have found the same message in the shop's storage, and begin the conversation with it. */
+const HESITATION_MS = 2_000;
 /** How often a message is sent again because another answer, of which we know nothing, is running. */
 const BUSY_ATTEMPTS = 8;
 
@@ -59,8 +61,16 @@ export function createChat(session: Session, turns: Turns, host: Host, around: S
   let busy = 0;
   let stopWanted: string | undefined;
   let restored = false;
+  /** Messages from the shop's storage that this tab, without a conversation to learn more in, does not send at once. */
+  const found = new Set<string>();
+  let hesitating = false;
   const tabs = createTabs(hear, around.openChannel);
-  session.onConversation((id) => tabs.join(id));
+  let joined = false;
+  session.onConversation((id) => {
+    joined = true;
+    found.clear();
+    tabs.join(id);
+  });
 
   const apply = (action: Change) => {
     state = change(state, action);
@@ -126,20 +136,22 @@ export function createChat(session: Session, turns: Turns, host: Host, around: S
       }
       return;
     }
-    const shown = 'key' in told ? turnOf(told.key) : undefined;
-    if (shown?.key === heard && told.type === 'event') {
-      return;
-    }
-    if (told.type === 'event' && (!shown || shown.text.length !== length)) {
+    const key = told.type === 'told' ? told.turn.key : 'key' in told ? told.key : undefined;
+    if (told.type === 'event' || told.type === 'told') {
+      // Two may read for a moment; each believes its own eyes.
+      if (key === heard) {
+        return;
+      }
       // Something was missed; whoever reads the answer tells it whole.
-      tabs.tell({});
-      return;
+      if (told.type === 'event' && turnOf(told.key)?.text.length !== length) {
+        tabs.tell({});
+        return;
+      }
     }
     apply(told);
     if (told.type === 'event') {
       afterEvent(told);
-    } else if (told.type === 'asked' || told.type === 'again' || told.type === 'told') {
-      const { key } = told.type === 'told' ? told.turn : told;
+    } else if (key && /^(asked|again|told)$/.test(told.type)) {
       void read(key, false);
     }
   }
@@ -149,6 +161,9 @@ export function createChat(session: Session, turns: Turns, host: Host, around: S
     for (const waiting of [...kept].sort((a, b) => a.at - b.at)) {
       if (Date.now() - waiting.at < KEPT_FOR_MS) {
         apply({ type: 'queued', waiting });
+        if (!joined) {
+          found.add(waiting.key);
+        }
       } else {
         host.drop(waiting.key);
       }
@@ -295,9 +310,20 @@ export function createChat(session: Session, turns: Turns, host: Host, around: S
 
   function sendNext(): void {
     const next = nextToSend(state);
-    if (next) {
-      void send(next);
+    if (!next || hesitating) {
+      return;
     }
+    if (!found.has(next.key)) {
+      void send(next);
+      return;
+    }
+    // By then that tab's session is in the storage, and the key says that it is the same message.
+    hesitating = true;
+    void pause(HESITATION_MS * (0.5 + Math.random()), leave.signal).then(() => {
+      hesitating = false;
+      found.clear();
+      sendNext();
+    });
   }
 
   function again(key: string): Promise<void> {
