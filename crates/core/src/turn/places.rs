@@ -123,13 +123,11 @@ impl Waiting {
     /// Waits for the place. The error is the end of the turn: the agent has not seen its question.
     pub(super) async fn place(self) -> Result<Place, UpstreamError> {
         let Self { turn, until, spot } = self;
-        match timeout_at(until, turn).await {
-            Ok(Ok(permit)) => Ok(Place::new(&spot.0, permit)),
-            Ok(Err(AcquireError { .. })) | Err(_) => {
-                spot.0.turn_away("waited");
-                Err(waited_in_vain(&spot.0))
-            }
+        if let Ok(Ok(permit)) = timeout_at(until, turn).await {
+            return Ok(Place::new(&spot.0, permit));
         }
+        spot.0.turn_away("waited");
+        Err(waited_in_vain(&spot.0))
     }
 }
 
