@@ -49,15 +49,14 @@ impl Skew {
         {
             return;
         }
-        match sentence(ahead, self.token_lifetime) {
-            Some(sentence) => tracing::warn!(
+        if let Some(sentence) = sentence(ahead, self.token_lifetime) {
+            tracing::warn!(
                 site.id = %site,
                 ahead_s = ahead,
                 "The clocks of site {site}'s n8n and of chat-proxy differ: {sentence}"
-            ),
-            None => {
-                tracing::info!(site.id = %site, "The clocks of site {site}'s n8n and of chat-proxy agree again.")
-            }
+            );
+        } else {
+            tracing::info!(site.id = %site, "The clocks of site {site}'s n8n and of chat-proxy agree again.");
         }
     }
 

@@ -123,13 +123,11 @@ impl Waiting {
     /// Waits for the place. The error is the end of the turn: the agent has not seen its question.
     pub(super) async fn place(self) -> Result<Place, UpstreamError> {
         let Self { turn, until, spot } = self;
-        match timeout_at(until, turn).await {
-            Ok(Ok(permit)) => Ok(Place::new(&spot.0, permit)),
-            Ok(Err(AcquireError { .. })) | Err(_) => {
-                spot.0.turn_away("waited");
-                Err(waited_in_vain(&spot.0))
-            }
+        if let Ok(Ok(permit)) = timeout_at(until, turn).await {
+            return Ok(Place::new(&spot.0, permit));
         }
+        spot.0.turn_away("waited");
+        Err(waited_in_vain(&spot.0))
     }
 }
 
@@ -207,6 +205,11 @@ impl Drop for Spot {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use metrics::{
+        Counter, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, set_default_local_recorder,
+    };
     use tokio::task::yield_now;
 
     use super::*;
@@ -228,6 +231,69 @@ mod tests {
         match entry {
             Ok(Entry::InLine(waiting)) => waiting,
             other => panic!("not in line: {other:?}"),
+        }
+    }
+
+    /// Keeps gauges and counters by name and labels; everything here is a whole number.
+    #[derive(Clone, Debug, Default)]
+    struct Figures(Arc<Mutex<HashMap<String, Arc<AtomicU64>>>>);
+
+    impl Figures {
+        fn cell(&self, key: &Key) -> Arc<AtomicU64> {
+            let labels = key.labels().map(|label| format!(" {}={}", label.key(), label.value()));
+            let name = key.name().to_owned() + &labels.collect::<String>();
+            self.0.lock().unwrap().entry(name).or_default().clone()
+        }
+
+        fn bits(&self, name: &str) -> u64 {
+            self.0.lock().unwrap()[name].load(Ordering::SeqCst)
+        }
+
+        /// Running and queued of the default site.
+        fn now(&self) -> (f64, f64) {
+            let of = |name: &str| f64::from_bits(self.bits(&format!("{name} site=default")));
+            (of("chat_proxy_running_answers"), of("chat_proxy_queued_turns"))
+        }
+    }
+
+    impl Recorder for Figures {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::from_arc(self.cell(key))
+        }
+
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(self.cell(key))
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_runs_who_waits_and_who_was_turned_away_are_figures_of_the_site() {
+        let figures = Figures::default();
+        let _guard = set_default_local_recorder(&figures);
+        let places = Places::default();
+        let held = place(enter(&places, 1, 1));
+        let waiting = spot(enter(&places, 1, 1));
+        assert!(enter(&places, 1, 1).is_err());
+        assert_eq!(figures.now(), (1.0, 1.0));
+        let error = waiting.place().await.unwrap_err();
+        assert_eq!((error.class, figures.now()), ("queue_timeout", (1.0, 0.0)));
+        let next = spot(enter(&places, 1, 1));
+        drop(held);
+        let next = next.place().await.unwrap();
+        assert_eq!(figures.now(), (1.0, 0.0));
+        drop(next);
+        assert_eq!(figures.now(), (0.0, 0.0));
+        for reason in ["full", "waited"] {
+            let name = format!("chat_proxy_turned_away_total site=default reason={reason}");
+            assert_eq!(figures.bits(&name), 1, "{reason}");
         }
     }
 

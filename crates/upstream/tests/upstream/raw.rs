@@ -1,5 +1,6 @@
 //! A server of bare bytes, for what the fake n8n does not do.
 
+#![allow(clippy::disallowed_methods, reason = "a test has its own tasks")]
 #![allow(dead_code, reason = "the tests of the server use it, too, and each its part")]
 
 use std::net::SocketAddr;

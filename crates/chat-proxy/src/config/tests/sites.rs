@@ -1,6 +1,7 @@
 //! Sites from file, environment and demo, and what is put into their pages.
 
 use chat_proxy_core::site::{Position, Scheme, Suggestion};
+use chat_proxy_core::turn::places::PlaceBounds;
 use chat_proxy_core::{Origin, SiteId};
 use chat_proxy_upstream::{ShownNodes, UpstreamAuth};
 use url::Url;
@@ -22,6 +23,8 @@ user = "shop"
 password = "hush"
 shown_nodes = ["Writer"]
 timeouts.total = "90s"
+max_running = 8
+max_queued = 0
 
 [site.panel]
 title = "Lamps"
@@ -58,6 +61,9 @@ fn a_file_may_hold_many_sites_each_over_the_same_defaults() {
         (lamps.upstream.timeouts.total.as_secs(), lamps.upstream.timeouts.silence.as_secs()),
         (90, 75)
     );
+    let second = std::time::Duration::from_secs(1);
+    assert_eq!(lamps.site.places, PlaceBounds { running: 8, queued: 0, wait: 20 * second });
+    assert_eq!(chairs.site.places, PlaceBounds::default());
     let panel = &lamps.site.panel;
     let returns = Suggestion { text: "Returns".into(), value: "How do I return a lamp?".into() };
     assert_eq!(panel.suggestions[1], returns);
