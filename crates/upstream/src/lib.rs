@@ -10,6 +10,8 @@ mod breaker;
 mod claims;
 mod clocks;
 mod connector;
+mod delivery;
+mod execution;
 mod failure;
 mod guard;
 mod head;
@@ -23,5 +25,5 @@ mod site;
 pub use n8n::N8n;
 pub use n8n_stream::ShownNodes;
 pub use options::{
-    OptionsError, TOKEN_LIFETIME, UpstreamAuth, UpstreamOptions, UpstreamSite, UpstreamTimeouts,
+    OptionsError, TOKEN_LIFETIME, UpstreamApi, UpstreamAuth, UpstreamOptions, UpstreamSite, UpstreamTimeouts,
 };

@@ -14,12 +14,14 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::auth::Auth;
 use crate::breaker::Breaker;
 use crate::connector::{self, HttpClient};
+use crate::execution::ExecutionApi;
 use crate::guard::Guarded;
 use crate::health::Record;
 use crate::options::{OptionsError, UpstreamAuth, UpstreamSite, UpstreamTimeouts};
 use crate::request::SignedQuestion;
 
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("chat-proxy/", env!("CARGO_PKG_VERSION")));
+pub(crate) const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("chat-proxy/", env!("CARGO_PKG_VERSION")));
 
 /// n8n sends JSON whatever is asked for; hand-made workflows may look.
 const ACCEPT: HeaderValue =
@@ -35,6 +37,7 @@ pub(crate) struct Site {
     pub(crate) record: Record,
     pub(crate) breaker: Breaker,
     pub(crate) guarded: Guarded,
+    pub(crate) executions: Option<ExecutionApi>,
     webhook: Uri,
     /// What must not be in a log, whoever puts it there.
     secrets: Vec<SecretString>,
@@ -62,9 +65,14 @@ impl Site {
         if all.iter().any(std::time::Duration::is_zero) {
             return Err(OptionsError::Timeout(id));
         }
+        let api = site.api.as_ref();
+        let executions = api
+            .map(|api| ExecutionApi::new(&id, api, &site.webhook, tls.clone(), times.connect))
+            .transpose()?;
         Ok(Self {
             id,
             auth,
+            executions,
             client: connector::client(tls, times.connect),
             timeouts: times,
             secrets: secrets(&site),
@@ -122,6 +130,10 @@ fn secrets(site: &UpstreamSite) -> Vec<SecretString> {
         UpstreamAuth::None | UpstreamAuth::BearerToken => {}
         UpstreamAuth::Header { value, .. } => secrets.push(value.clone()),
         UpstreamAuth::Basic { password, .. } => secrets.push(password.clone()),
+    }
+    if let Some(api) = &site.api {
+        secrets.push(api.key.clone());
+        secrets.extend(api.url.as_ref().and_then(|url| url.host_str()).map(SecretString::from));
     }
     secrets.retain(|secret| !secret.expose_secret().is_empty());
     secrets

@@ -124,6 +124,7 @@ pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Checked<Si
     let max_message_chars = read_up_to(reader, "max_message_chars", 1, MAX_MESSAGE_CHARS);
     let history_messages = read_up_to(reader, "upstream.history_messages", 0, MAX_HISTORY_MESSAGES);
     let history_bytes = read_up_to(reader, "upstream.history_bytes", 0, MAX_HISTORY_BYTES);
+    let callback = upstream::read_callback(reader);
     let upstream = upstream::read(reader, notices);
     let panel = panel::read(reader);
     let id = id?;
@@ -133,6 +134,7 @@ pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Checked<Si
         max_message_chars: max_message_chars?,
         transcript: TranscriptLimits { messages: history_messages?, bytes: history_bytes? as usize },
         allows_bare_iframe: allows_bare_iframe?.unwrap_or(id.as_str() == DEFAULT_ID),
+        callback: callback?,
         id,
     };
     Ok(SiteSettings { site, upstream: upstream? })

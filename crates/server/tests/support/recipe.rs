@@ -3,19 +3,23 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_proxy_core::Ids;
 use chat_proxy_core::limit::LimitOptions;
 use chat_proxy_core::site::branding::Theme;
-use chat_proxy_core::site::{Panel, Position, Scheme, Site};
+use chat_proxy_core::site::{CallbackLimits, Panel, Position, Scheme, Site};
 use chat_proxy_core::testing::SeededIds;
 use chat_proxy_core::{Origin, SiteId};
-use chat_proxy_upstream::{UpstreamAuth, UpstreamSite};
+use chat_proxy_upstream::{UpstreamApi, UpstreamAuth, UpstreamSite};
 use fake_n8n::{FakeN8n, FakeOptions};
 use ipnet::IpNet;
 
 use super::server::{self, Running};
 use super::{SHOP_ONE, SITE_ONE};
+
+/// How long a callback address is good.
+pub const CALLBACK_LIFE: Duration = Duration::from_mins(10);
 
 /// A site of the test: where it is allowed and where its agent lives.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub struct TestSite {
     webhook: String,
     auth: UpstreamAuth,
     bare_iframe: bool,
+    callback: Option<CallbackLimits>,
+    api: Option<UpstreamApi>,
 }
 
 impl TestSite {
@@ -36,7 +42,25 @@ impl TestSite {
             webhook: "/webhook/chat".to_owned(),
             auth: UpstreamAuth::None,
             bare_iframe: false,
+            callback: None,
+            api: None,
         }
+    }
+
+    /// Its agent may call back, for ten minutes; visitors wait for that for five.
+    pub fn callback(self) -> Self {
+        self.callback_within(Duration::from_mins(5))
+    }
+
+    pub fn callback_within(mut self, patience: Duration) -> Self {
+        self.callback = Some(CallbackLimits { life: CALLBACK_LIFE, patience });
+        self
+    }
+
+    /// Executions of stopped answers are stopped by the API at this address, or by the fake's own.
+    pub fn api(mut self, url: Option<&str>, key: &str) -> Self {
+        self.api = Some(UpstreamApi { url: url.map(|url| url.parse().unwrap()), key: key.into() });
+        self
     }
 
     /// Another path of the fake, or a whole address.
@@ -75,6 +99,7 @@ impl TestSite {
             max_message_chars: 4000,
             transcript: chat_proxy_core::conversation::TranscriptLimits::default(),
             allows_bare_iframe: self.bare_iframe,
+            callback: self.callback,
         }
     }
 
@@ -83,6 +108,7 @@ impl TestSite {
             if self.webhook.starts_with('/') { fake.url(&self.webhook) } else { self.webhook.clone() };
         let mut upstream = UpstreamSite::new(address.parse().unwrap());
         upstream.auth = self.auth.clone();
+        upstream.api.clone_from(&self.api);
         upstream
     }
 }
