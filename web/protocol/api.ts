@@ -17,6 +17,11 @@ export interface Attachment {
   url: string;
 }
 
+export interface CallbackResponse {
+  /** `answer` and `failure` end the turn; `execution_id` leaves the address as good as before. */
+  taken: string;
+}
+
 export type Conversation = HistoryPage & {
   id: string;
   running?: RunningTurn | null;

@@ -12,6 +12,7 @@ use chat_proxy_core::session::ticket::Tickets;
 use chat_proxy_core::session::{SessionOptions, Sessions};
 use chat_proxy_core::site::Sites;
 use chat_proxy_core::store::Store;
+use chat_proxy_core::turn::callback::CallbackOptions;
 use chat_proxy_core::turn::{TurnParts, Turns};
 use chat_proxy_core::{Clock, Ids, Origin};
 use chat_proxy_server::{AppState, Census, CookieOptions, RenderMetrics, ServerParts, sse};
@@ -50,6 +51,7 @@ pub(crate) async fn app(settings: Settings, public: &Origin, metrics: RenderMetr
         );
     }
 
+    let callback_address = settings.server.callback_address(public);
     let (sites, upstreams): (Vec<_>, HashMap<_, _>) = settings
         .sites
         .into_iter()
@@ -72,6 +74,7 @@ pub(crate) async fn app(settings: Settings, public: &Origin, metrics: RenderMetr
         ids: Arc::clone(&ids),
         lifecycle: lifecycle.clone(),
         address_key: keys.address,
+        callbacks: CallbackOptions { keys: keys.callbacks, address: callback_address },
         encode: sse::encode,
     });
     let session_options = SessionOptions {
@@ -121,6 +124,7 @@ struct Keys {
     upstream: Arc<KeyRing>,
     identity: Arc<Key>,
     address: Key,
+    callbacks: KeyRing,
 }
 
 impl Keys {
@@ -130,6 +134,7 @@ impl Keys {
         Self {
             tickets: Arc::new(KeyRing::new(session.derive("embed tickets"))),
             address: session.derive("client addresses"),
+            callbacks: KeyRing::new(session.derive("callback addresses")),
             identity: Arc::new(upstream.derive("agent session ids")),
             session: Arc::new(KeyRing::new(session)),
             upstream: Arc::new(KeyRing::new(upstream)),

@@ -33,6 +33,7 @@ use chat_proxy_core::site::Site;
 use chat_proxy_upstream::UpstreamSite;
 use ipnet::IpNet;
 use secrecy::SecretString;
+use url::Url;
 
 pub(crate) use problem::{ConfigError, Notice, Severity};
 pub(crate) use sources::{DemoSite, Flags, Sources};
@@ -65,6 +66,8 @@ pub(crate) struct ServerSettings {
     pub(crate) port: u16,
     /// As set; [`ServerSettings::public_origin`] is never without.
     pub(crate) public_url: Option<Origin>,
+    /// Where n8n reaches us, if that is elsewhere.
+    pub(crate) callback_url: Option<Url>,
     pub(crate) operations_addr: Option<SocketAddr>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) metrics_token: Option<SecretString>,

@@ -12,7 +12,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
-use crate::ids::SessionId;
+use crate::ids::{SessionId, TurnId};
 
 /// How often is too often.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,10 @@ pub enum LimitKey {
     SessionsOf(ClientNetwork),
     /// Reads by an address: history, resumption, validation.
     ReadsOf(ClientNetwork),
+    /// What an address posted to callback addresses that are none.
+    CallbacksOf(ClientNetwork),
+    /// What was posted to the callback address of a turn.
+    CallbacksTo(TurnId),
 }
 
 /// The part of an address that one party controls: an IPv4 address, or an IPv6 /64.

@@ -6,6 +6,7 @@ pub mod branding;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::conversation::TranscriptLimits;
 use crate::ids::SiteId;
@@ -28,6 +29,17 @@ pub struct Site {
     /// Whether an iframe without the loader gets a ticket in its document. It proves less than one asked for from
     /// the page, because only the browser's `frame-ancestors` stands behind it.
     pub allows_bare_iframe: bool,
+    /// Whether the agent may answer later, by a callback.
+    pub callback: Option<CallbackLimits>,
+}
+
+/// How late an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallbackLimits {
+    /// How long a question's callback address is good.
+    pub life: Duration,
+    /// How long a turn stays open for an agent that was started and says nothing yet.
+    pub patience: Duration,
 }
 
 impl Site {
@@ -149,6 +161,7 @@ pub(crate) mod tests {
             transcript: TranscriptLimits::default(),
             places: PlaceBounds::default(),
             allows_bare_iframe: false,
+            callback: None,
         }
     }
 

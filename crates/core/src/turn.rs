@@ -4,6 +4,7 @@
 //! a reader of the turn's log; [`Turns::resume`] only returns a reader. A visitor who leaves loses nothing.
 
 mod answer;
+pub mod callback;
 pub mod event;
 pub mod places;
 pub mod replay;
@@ -20,14 +21,15 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::clock::Clock;
-use crate::ids::{AnswerId, ConversationId, Ids, MessageId, TurnId};
+use crate::ids::{AnswerId, ConversationId, Ids, MessageId, SiteId, TurnId};
 use crate::keys::{Key, sha256};
 use crate::lifecycle::Lifecycle;
 use crate::session::hash_of;
 use crate::session::token::SessionClaims;
 use crate::site::Site;
 use crate::store::{Idempotency, NewTurn, OpenedTurn, Store, StoreError, TurnRecord};
-use crate::upstream::{Question, Upstream, VisitorContext};
+use crate::upstream::{ExecutionId, Question, Upstream, VisitorContext};
+use callback::{CallbackOptions, Callbacks};
 use event::{EventId, StreamEvent};
 use places::{CROWDED_RETRY, Entry, Places};
 use replay::{Encode, LogReader, LogWriter, Replays, TurnLog};
@@ -131,6 +133,20 @@ struct Parts {
     replays: Replays,
     tickets: StreamTickets,
     places: Places,
+    callbacks: Arc<Callbacks>,
+}
+
+impl Parts {
+    /// Has an execution stopped. Nobody waits for that.
+    fn stop_execution(&self, site: SiteId, execution: ExecutionId) {
+        let upstream = Arc::clone(&self.upstream);
+        let stopping = self.lifecycle.stopping().clone();
+        let stop = async move { upstream.stop_execution(&site, &execution).await };
+        let stop = stopping.run_until_cancelled_owned(stop.in_current_span());
+        self.lifecycle.turns().spawn(async move {
+            stop.await;
+        });
+    }
 }
 
 /// What [`Turns`] are made of.
@@ -143,6 +159,7 @@ pub struct TurnParts {
     pub lifecycle: Lifecycle,
     /// Client addresses are stored as a hash under this key.
     pub address_key: Key,
+    pub callbacks: CallbackOptions,
     pub encode: Encode,
 }
 
@@ -160,6 +177,7 @@ impl Turns {
             replays,
             tickets: StreamTickets::default(),
             places: Places::default(),
+            callbacks: Arc::new(Callbacks::new(parts.callbacks)),
         }))
     }
 
@@ -190,9 +208,10 @@ impl Turns {
         let entry = self.enter(&ask.site);
         new.may_open = entry.is_ok();
         let conversation = new.conversation.clone();
+        let withdrawals = parts.replays.withdrawals();
         let number = match parts.store.open_turn(new.clone()).await? {
             OpenedTurn::Opened { number } => number,
-            OpenedTurn::Repeated(record) => return self.repeat(&conversation, &record).await,
+            OpenedTurn::Repeated(record) => return self.repeat(&conversation, record, withdrawals).await,
             OpenedTurn::NotOpened => return Err(entry.err().unwrap_or(TurnError::Busy)),
             OpenedTurn::Mismatched => return Err(TurnError::IdempotencyMismatch),
             OpenedTurn::Busy => return Err(TurnError::Busy),
@@ -207,7 +226,9 @@ impl Turns {
         });
         writer.flush();
         let log = Arc::clone(writer.log());
-        run::spawn(Arc::clone(parts), ask.into_running(&new, number, began, entry), writer);
+        let mut running = ask.into_running(&new, number, began, entry);
+        running.question.callback = self.callback_for(&running);
+        run::spawn(Arc::clone(parts), running, writer);
         // A log that was just begun has a reader from its start.
         log.reader_after(None).ok_or(TurnError::Busy)
     }
@@ -221,20 +242,34 @@ impl Turns {
         entered.map_err(|_| TurnError::Crowded { retry_after: CROWDED_RETRY })
     }
 
+    /// The address by which the agent may answer later, where the site wants that.
+    fn callback_for(&self, running: &run::Running) -> Option<callback::CallbackAddress> {
+        let limits = running.site.callback?;
+        let question = &running.question;
+        let issued = self.0.callbacks.issue(question, running.number, limits, question.asked_at);
+        let log = |error| tracing::error!(error = &error as &dyn std::error::Error, "no callback address");
+        issued.map_err(log).ok()
+    }
+
     /// A reader of a turn that was stored before. Its log begins a moment later than that, in another call.
     async fn repeat(
         &self,
         conversation: &ConversationId,
-        record: &TurnRecord,
+        mut record: TurnRecord,
+        mut withdrawals: u64,
     ) -> Result<LogReader, TurnError> {
         let until = Instant::now() + LOG_WAIT;
         loop {
             let begun = self.0.replays.begun();
-            if let Some(log) = self.log_of(conversation, record) {
-                return log.reader_after(None).ok_or(TurnError::Busy);
-            }
-            if timeout_at(until, begun).await.is_err() {
-                return Err(TurnError::Busy);
+            match self.log_of(conversation, &record, withdrawals) {
+                LogOf::Here(log) => return log.reader_after(None).ok_or(TurnError::Busy),
+                LogOf::Elsewhere if timeout_at(until, begun).await.is_err() => return Err(TurnError::Busy),
+                LogOf::Elsewhere => {}
+                LogOf::Outdated => {
+                    withdrawals = self.0.replays.withdrawals();
+                    let found = self.0.store.find_turn(conversation, Some(record.number)).await?;
+                    record = found.ok_or(TurnError::Busy)?;
+                }
             }
         }
     }
@@ -295,14 +330,20 @@ impl Turns {
         running: Option<Arc<TurnLog>>,
     ) -> Result<Resumption, TurnError> {
         let store = &self.0.store;
-        let mut record = store.find_turn(conversation, Some(last.turn)).await?;
-        // Who stood in this turn has seen its `begin`.
-        let seen = record.is_some().then_some(0);
-        if record.is_none() {
-            record = store.find_turn(conversation, None).await?;
-        }
-        let Some(log) = record.and_then(|record| self.log_of(conversation, &record)) else {
-            return Ok(Resumption::Idle);
+        let (log, seen) = loop {
+            let withdrawals = self.0.replays.withdrawals();
+            let mut record = store.find_turn(conversation, Some(last.turn)).await?;
+            // Who stood in this turn has seen its `begin`.
+            let seen = record.is_some().then_some(0);
+            if record.is_none() {
+                record = store.find_turn(conversation, None).await?;
+            }
+            let Some(record) = record else { return Ok(Resumption::Idle) };
+            match self.log_of(conversation, &record, withdrawals) {
+                LogOf::Here(log) => break (log, seen),
+                LogOf::Elsewhere => return Ok(Resumption::Idle),
+                LogOf::Outdated => {}
+            }
         };
         let after = running.filter(|running| running.turn() != log.turn());
         let readers = log.reader_after(seen).into_iter();
@@ -311,18 +352,19 @@ impl Turns {
         Ok(Resumption::Reset(log.encoded_reset(own), readers))
     }
 
-    /// The log of a stored turn, made anew from the record when it is no longer kept. `None`: another process
-    /// answers it.
-    fn log_of(&self, conversation: &ConversationId, record: &TurnRecord) -> Option<Arc<TurnLog>> {
+    /// The log of a stored turn, made anew from the record when it is no longer kept. `withdrawals` were counted before
+    /// the record was read.
+    fn log_of(&self, conversation: &ConversationId, record: &TurnRecord, withdrawals: u64) -> LogOf {
         if let Some(log) = self.0.replays.of_turn(conversation, &record.id) {
-            return Some(log);
+            return LogOf::Here(log);
         }
         if record.state == TurnState::Answering {
-            return None;
+            return LogOf::Elsewhere;
         }
-        let mut writer = self.0.replays.begin(conversation, record.id.clone(), record.number);
+        let begun = self.0.replays.begin_anew(conversation, record.id.clone(), record.number, withdrawals);
+        let Some(mut writer) = begun else { return LogOf::Outdated };
         write_ended(&mut writer, record);
-        Some(Arc::clone(writer.log()))
+        LogOf::Here(Arc::clone(writer.log()))
     }
 
     /// The turn of a conversation that is being answered, and its latest event.
@@ -359,6 +401,15 @@ impl Turns {
         self.0.replays.forget_ended();
         self.0.tickets.forget_ended();
     }
+}
+
+/// Where the log of a stored turn is.
+enum LogOf {
+    Here(Arc<TurnLog>),
+    /// Another process answers it, or this one is about to begin it.
+    Elsewhere,
+    /// The record may have been replaced since it was read.
+    Outdated,
 }
 
 fn write_ended(writer: &mut LogWriter, record: &TurnRecord) {
@@ -398,6 +449,7 @@ impl Ask {
                     client_ip: self.client_ip,
                 },
                 metadata: self.metadata,
+                callback: None,
                 asked_at: new.now,
             },
         }

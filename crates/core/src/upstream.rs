@@ -16,6 +16,7 @@ use crate::code::Code;
 use crate::conversation::Message;
 use crate::ids::{ConversationId, MessageId, SiteId, TurnId, VisitorId};
 use crate::origin::Origin;
+use crate::turn::callback::{Callback, CallbackAddress};
 use crate::turn::event::{AnswerStatus, Attachment};
 
 /// The agents of all sites.
@@ -27,6 +28,13 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     /// For how long the agent of a site still counts as away, because it was not there lately. A question asked all the
     /// same may be refused without being sent. `None`: ask it.
     fn absent_for(&self, site: &SiteId) -> Option<Duration>;
+
+    /// Reads what was posted to a callback address of one of the agent's questions, freed of secrets.
+    fn read_delivery(&self, callback: &Callback, body: &[u8]) -> Result<Delivery, UnreadableDelivery>;
+
+    /// Asks the agent to stop an execution that nobody waits for any more. Tries a few times, and says in the log what
+    /// came of it.
+    async fn stop_execution(&self, site: &SiteId, execution: &ExecutionId);
 
     /// How the agent of a site has been doing lately, without asking it.
     fn health(&self, site: &SiteId) -> Health;
@@ -59,6 +67,8 @@ pub struct Question {
     pub visitor: VisitorContext,
     /// Flat, bounded, and delivered only under n8n's `metadata`.
     pub metadata: BTreeMap<String, String>,
+    /// Where the answer may be delivered later, if the site allows that.
+    pub callback: Option<CallbackAddress>,
     pub asked_at: Timestamp,
 }
 
@@ -87,6 +97,45 @@ pub enum AnswerEvent {
     Suggestions(Vec<String>),
     /// Links that belong to the answer.
     Attachments(Vec<Attachment>),
+    /// The agent was started and says nothing here: it answers by the question's callback address.
+    Started { execution: Option<ExecutionId> },
+}
+
+/// What was posted to a callback address.
+#[derive(Clone, Debug)]
+pub enum Delivery {
+    /// By which name the execution can be stopped.
+    Execution(ExecutionId),
+    /// The whole answer.
+    Answer(Vec<AnswerEvent>),
+    /// There will be none.
+    Failure(UpstreamError),
+}
+
+/// Neither an answer nor an execution id. The text says what is missing and repeats nothing of what was posted.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UnreadableDelivery(pub &'static str);
+
+/// Names the agent's work on one question, on its side.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ExecutionId(String);
+
+impl ExecutionId {
+    /// n8n counts; a few letters more do not hurt.
+    const MAX_LENGTH: usize = 64;
+
+    /// Accepts letters, digits, `_` and `-`: it becomes part of an address.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_fine = (1..=Self::MAX_LENGTH).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        is_fine.then(|| Self(text.to_owned()))
+    }
+
+    /// The text form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// How an answer ended.
@@ -97,7 +146,7 @@ pub struct AnswerEnd {
 }
 
 /// Why there is no (whole) answer. The text is for the operator's log and names no address or key.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{diagnosis}")]
 pub struct UpstreamError {
     /// What the visitor is told.
@@ -127,6 +176,21 @@ impl Health {
             Self::Healthy => "healthy",
             Self::Degraded => "degraded",
             Self::Down => "down",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_execution_id_is_a_short_plain_word() {
+        for fine in ["1", "4711", "a-b_C"] {
+            assert_eq!(ExecutionId::parse(fine).unwrap().as_str(), fine);
+        }
+        for wrong in ["", "1/stop", "..", "1?x", "é", "1 ", &"1".repeat(65)] {
+            assert_eq!(ExecutionId::parse(wrong), None, "{wrong}");
         }
     }
 }

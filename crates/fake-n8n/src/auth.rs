@@ -18,6 +18,8 @@ pub struct Keys {
     pub header: (String, String),
     /// User and password that `/webhook/basic` wants.
     pub basic: (String, String),
+    /// What the public API wants as `X-N8N-API-KEY`.
+    pub api_key: String,
 }
 
 impl Default for Keys {
@@ -26,6 +28,7 @@ impl Default for Keys {
             jwt_secret: "test-session-secret-key-0123456789abcdef".to_owned(),
             header: ("X-N8N-API-KEY".to_owned(), "test-header-key".to_owned()),
             basic: ("shop".to_owned(), "test-basic-password".to_owned()),
+            api_key: "test-n8n-api-key".to_owned(),
         }
     }
 }

@@ -7,10 +7,11 @@ mod whole;
 use std::ops::Range;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::json;
 
 use crate::{
-    connection::Shared, filler::filler_text, input::Input, request::Request, route::Trigger, script::Script,
-    shop, words::Words,
+    connection::Shared, execution::Calls, filler::filler_text, input::Input, request::Request,
+    route::Trigger, script::Script, shop, words::Words,
 };
 
 const PIECES: usize = 40;
@@ -48,6 +49,7 @@ pub(crate) fn script(asked: &Asked<'_>) -> Script {
         .session
         .clone()
         .map(|session| (session, asked.input.message.clone().unwrap_or_default(), answer.text.clone()));
+    let calls = calls(asked, &answer.text);
     let (mut script, completes) = match whole::script(asked, &answer) {
         Some(script) => {
             let completes = matches!(&script.start, crate::script::Start::Head(head) if head.status == 200);
@@ -58,8 +60,18 @@ pub(crate) fn script(asked: &Asked<'_>) -> Script {
     if completes {
         script.remember = remember;
     }
+    script.calls = calls;
     transport::apply(asked, &mut script);
     script
+}
+
+/// What the execution posts to the callback address of its question, if that has one and a word asks for it.
+fn calls(asked: &Asked<'_>, text: &str) -> Option<Calls> {
+    let (words, url) = (asked.words, asked.input.callback.clone()?);
+    let hands_over = words.has("handover");
+    let after = words.has("late").then(|| words.millis("late").unwrap_or_default());
+    let late = after.map(|after| (after, json!({ "output": text })));
+    (hands_over || late.is_some()).then_some(Calls { url, hands_over, late })
 }
 
 fn answer(asked: &Asked<'_>) -> Answer {
@@ -105,9 +117,10 @@ fn answer(asked: &Asked<'_>) -> Answer {
 fn secret_text(asked: &Asked<'_>) -> String {
     let host = asked.request.header("host").unwrap_or("n8n");
     let path = &asked.request.path;
+    let callback = asked.input.callback.as_deref().map(|url| format!(" Or at {url}.")).unwrap_or_default();
     let bearer = asked.request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let token = asked.input.token.as_deref().or(bearer).unwrap_or("none");
-    format!("Call me at http://{host}{path} with {token} as the token, or under {path} on {host}.")
+    format!("Call me at http://{host}{path} with {token} as the token, or under {path} on {host}.{callback}")
 }
 
 /// Cuts a text into pieces of so many letters, in turn.

@@ -10,6 +10,7 @@ use tokio::{
 
 use crate::{
     FakeOptions, control,
+    execution::{self, Executions},
     memory::Memory,
     record::{RecordedRequest, Recorder},
     request::{self, Request, Unread},
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) options: FakeOptions,
     pub(crate) recorder: Recorder,
     pub(crate) memory: Memory,
+    pub(crate) executions: Executions,
 }
 
 pub(crate) async fn serve(mut socket: TcpStream, shared: Arc<Shared>) {
@@ -69,15 +71,20 @@ async fn answer(
     request: Request,
     socket: &mut TcpStream,
     buffer: &mut Vec<u8>,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     connection_id: u64,
 ) -> Option<Finish> {
-    if let Some(script) = control::answer(&request, &shared.recorder) {
+    if let Some(script) =
+        control::answer(&request, &shared.recorder).or_else(|| execution::api(&request, shared))
+    {
         let (_, mut writer) = socket.split();
         return run::run(&script, &mut writer).await.ok();
     }
-    let script = route::plan(&request, shared);
+    let mut script = route::plan(&request, shared);
     let open = OpenAnswer::new(&shared.recorder, request, connection_id);
+    if let Some(calls) = script.calls.take() {
+        execution::begin(calls, shared).await;
+    }
     let (mut reader, mut writer) = socket.split();
     let finish = tokio::select! {
         biased;

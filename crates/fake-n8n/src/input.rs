@@ -13,6 +13,8 @@ pub(crate) struct Input {
     pub(crate) action: Option<String>,
     /// `jwt_token` of the body: all that a JWT node looks at.
     pub(crate) token: Option<String>,
+    /// `callback.url`: where the answer may go later.
+    pub(crate) callback: Option<String>,
     /// What the visitor asked before, as the sender tells it.
     pub(crate) earlier: Vec<String>,
 }
@@ -45,6 +47,7 @@ pub(crate) fn read(request: &Request) -> Result<Input, BadJson> {
         session: text("sessionId"),
         action: text("action"),
         token: text("jwt_token"),
+        callback: body["callback"]["url"].as_str().map(ToOwned::to_owned),
         earlier: earlier(&body["message_history"]),
     })
 }

@@ -8,6 +8,7 @@ mod clock;
 mod compose;
 mod connection;
 mod control;
+mod execution;
 mod filler;
 mod input;
 mod memory;

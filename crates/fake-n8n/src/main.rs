@@ -34,6 +34,9 @@ struct Arguments {
     /// User and password that /webhook/basic wants, as USER:PASSWORD
     #[arg(long, value_name = "USER:PASSWORD")]
     basic: Option<String>,
+    /// The key of the public API
+    #[arg(long, hide_default_value = true, default_value_t = Keys::default().api_key)]
+    api_key: String,
     /// How many requests to keep for GET /__fake/requests
     #[arg(long, default_value_t = 1_000, value_name = "COUNT")]
     keep: usize,
@@ -43,7 +46,7 @@ struct Arguments {
 #[expect(clippy::print_stdout, reason = "the address is what a script reads from this program")]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let mut keys = Keys { jwt_secret: arguments.jwt_secret, ..Keys::default() };
+    let mut keys = Keys { jwt_secret: arguments.jwt_secret, api_key: arguments.api_key, ..Keys::default() };
     if let Some(pair) = arguments.header {
         let (name, value) = pair.split_once('=').context("--header wants NAME=VALUE")?;
         keys.header = (name.to_owned(), value.to_owned());

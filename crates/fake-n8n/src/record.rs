@@ -62,6 +62,10 @@ pub struct Progress {
     pub left: usize,
     /// Answers being written now.
     pub open_streams: usize,
+    /// Callbacks that were answered, or failed, over the life of the fake.
+    pub callbacks: usize,
+    /// Executions that the public API was asked to stop over the life of the fake.
+    pub stops: usize,
     /// TCP connections accepted over the life of the fake.
     pub connections: u64,
     /// TCP connections open now.
@@ -72,6 +76,8 @@ pub struct Progress {
 struct Kept {
     requests: VecDeque<RecordedRequest>,
     next_id: u64,
+    callbacks: Vec<u16>,
+    stops: Vec<(String, u16)>,
 }
 
 #[derive(Debug)]
@@ -99,6 +105,28 @@ impl Recorder {
 
     pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
         self.lock().requests.iter().cloned().collect()
+    }
+
+    /// A callback was answered with this status; 0: it was not.
+    pub(crate) fn called_back(&self, status: u16) {
+        let mut kept = self.lock();
+        kept.callbacks.push(status);
+        self.progress.send_modify(|now| now.callbacks += 1);
+    }
+
+    pub(crate) fn callbacks(&self) -> Vec<u16> {
+        self.lock().callbacks.clone()
+    }
+
+    /// The public API was asked to stop an execution, and answered with this status.
+    pub(crate) fn asked_to_stop(&self, id: &str, status: u16) {
+        let mut kept = self.lock();
+        kept.stops.push((id.to_owned(), status));
+        self.progress.send_modify(|now| now.stops += 1);
+    }
+
+    pub(crate) fn stops(&self) -> Vec<(String, u16)> {
+        self.lock().stops.clone()
     }
 
     pub(crate) fn clear(&self) {

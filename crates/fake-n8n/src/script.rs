@@ -4,6 +4,7 @@
 
 use std::{ops::Range, time::Duration};
 
+use crate::execution::Calls;
 use crate::wire::{Head, Node};
 
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Script {
     pub(crate) finish: Finish,
     /// What n8n's memory holds after this answer has come to its end: session, question, answer.
     pub(crate) remember: Option<(String, String, String)>,
+    /// What its execution posts to the callback address.
+    pub(crate) calls: Option<Calls>,
 }
 
 /// What is sent first.
@@ -115,6 +118,7 @@ impl Script {
             steps: Vec::new(),
             finish: Finish::Keep,
             remember: None,
+            calls: None,
         }
     }
 

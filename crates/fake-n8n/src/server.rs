@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     auth::Keys,
     connection::{self, Shared},
+    execution::Executions,
     memory::Memory,
     record::{Progress, RecordedRequest, Recorder},
 };
@@ -68,9 +69,9 @@ impl FakeN8n {
         let listener = listen(options.addr)?;
         let addr = listener.local_addr()?;
         let recorder = Recorder::new(options.record_limit);
-        let shared = Arc::new(Shared { options, recorder, memory: Memory::default() });
-        let tasks = TaskTracker::new();
-        let ended = CancellationToken::new();
+        let executions = Executions::default();
+        let (tasks, ended) = (executions.tasks.clone(), executions.ended.clone());
+        let shared = Arc::new(Shared { options, recorder, memory: Memory::default(), executions });
         let accepting = accept(listener, Arc::clone(&shared), tasks.clone(), ended.clone());
         tasks.spawn(ended.clone().run_until_cancelled_owned(accepting));
         Ok(Self { addr, shared, tasks, ended })
@@ -107,6 +108,16 @@ impl FakeN8n {
     /// Answers being written now.
     pub fn open_streams(&self) -> usize {
         self.progress().open_streams
+    }
+
+    /// The statuses with which callbacks were answered; 0 where there was no answer.
+    pub fn callbacks(&self) -> Vec<u16> {
+        self.shared.recorder.callbacks()
+    }
+
+    /// The executions that the public API was asked to stop, and what it answered.
+    pub fn stops(&self) -> Vec<(String, u16)> {
+        self.shared.recorder.stops()
     }
 
     /// Waits until `count` requests have come since the last `clear`; an error after `WAIT_LIMIT`.

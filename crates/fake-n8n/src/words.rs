@@ -62,6 +62,8 @@ pub(crate) const KNOWN: &[&str] = &[
     "secret",
     "off",
     "noreply",
+    "handover",
+    "late",
 ];
 
 #[derive(Debug, Default, Clone)]
@@ -97,7 +99,8 @@ impl Words {
 
     /// Nothing that changes the text: the shop's agent answers.
     pub(crate) fn leave_the_text(&self) -> bool {
-        let pace = ["delay", "first", "demo", "keepalive", "lastnode", "json", "texthtml"];
+        let pace =
+            ["delay", "first", "demo", "keepalive", "lastnode", "json", "texthtml", "handover", "late"];
         self.has("demo") || self.words.iter().all(|(name, _)| pace.contains(name))
     }
 

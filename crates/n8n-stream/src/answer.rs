@@ -35,6 +35,7 @@ pub(crate) struct Answer {
     trailing_error: bool,
     no_reply: Option<Diagnosis>,
     node_error: Option<NodeError>,
+    execution_id: Option<String>,
     signs: Signs,
 }
 
@@ -54,8 +55,13 @@ impl Answer {
             trailing_error: false,
             no_reply: None,
             node_error: None,
+            execution_id: None,
             signs: Signs::default(),
         }
+    }
+
+    pub(crate) fn execution_id(&self) -> Option<&str> {
+        self.execution_id.as_deref()
     }
 
     pub(crate) fn signs(&self) -> Signs {
@@ -295,8 +301,10 @@ impl Answer {
         match reply::read(value) {
             Ok(reply) => self.give(at, reply, events),
             Err(NoReply { diagnosis, message }) => {
-                if diagnosis == Diagnosis::ErrorAnswer {
-                    self.remember_error(None, message.as_deref());
+                match diagnosis {
+                    Diagnosis::ErrorAnswer => self.remember_error(None, message.as_deref()),
+                    Diagnosis::ExecutionStarted => self.execution_id = reply::execution_id(value),
+                    _ => {}
                 }
                 self.no_reply = Some(diagnosis);
                 Ok(())

@@ -120,6 +120,12 @@ impl Decoder {
         self.answer.signs()
     }
 
+    /// The id of the execution, where n8n tells it in place of an answer
+    /// ([`ExecutionStarted`](Diagnosis::ExecutionStarted)).
+    pub fn execution_id(&self) -> Option<&str> {
+        self.answer.execution_id()
+    }
+
     fn read(&mut self, mut bytes: &[u8], events: &mut Vec<AnswerEvent>) -> Result<(), DecodeError> {
         while let Reader::Unsure(sniffer) = &mut self.reader {
             if bytes.is_empty() {

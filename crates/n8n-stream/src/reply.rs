@@ -55,11 +55,26 @@ pub(crate) fn read_piece(value: &Value) -> Result<Reply, NoReply> {
 }
 
 fn check(value: &Value) -> Result<(), NoReply> {
-    let only = match value {
+    only(value).as_object().and_then(problem).map_or(Ok(()), Err)
+}
+
+fn only(value: &Value) -> &Value {
+    match value {
         Value::Array(values) if values.len() == 1 => &values[0],
         other => other,
+    }
+}
+
+/// The id of the execution that n8n says it has started.
+pub(crate) fn execution_id(value: &Value) -> Option<String> {
+    /// n8n's are numbers of a few digits.
+    const MAX_BYTES: usize = 64;
+    let id = match only(value).get("executionId")? {
+        Value::String(id) => id.clone(),
+        Value::Number(id) => id.to_string(),
+        _ => return None,
     };
-    only.as_object().and_then(problem).map_or(Ok(()), Err)
+    (id.len() <= MAX_BYTES).then_some(id)
 }
 
 /// The bodies n8n writes itself, and objects by which a workflow reports an error.

@@ -1,5 +1,6 @@
 //! Proofs: values that can only exist if a check passed, so a forgotten check does not compile.
 
+pub mod callback_address;
 pub mod client_ip;
 pub mod json_body;
 pub mod limits;

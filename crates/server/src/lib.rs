@@ -16,9 +16,11 @@ mod routes;
 pub mod sse;
 mod state;
 mod target_bound;
+mod upstream_callback;
 mod visitor;
 mod widget;
 
 pub use operations::{Census, RenderMetrics};
 pub use routes::{operations_router, public_router};
 pub use state::{AppState, CookieOptions, ServerParts, SitesView};
+pub use upstream_callback::CALLBACK_PATH;

@@ -84,6 +84,7 @@ pub(crate) enum EndState {
         crate::visitor::stream_ticket::issue,
         crate::visitor::stream_ticket::stream,
         crate::visitor::history::page,
+        crate::upstream_callback::take,
         crate::widget::config::show,
         crate::operations::health::show,
         crate::operations::ready::show,

@@ -10,7 +10,7 @@ use crate::operations::{health, metrics, ready};
 use crate::problem::{self, Problem};
 use crate::state::AppState;
 use crate::visitor::{embed_ticket, history, message, resume, session, stop, stream_ticket};
-use crate::{cors, request_id, response_headers, target_bound, widget};
+use crate::{cors, request_id, response_headers, target_bound, upstream_callback, widget};
 
 /// What the open internet may ask for.
 pub fn public_router(state: AppState) -> Router {
@@ -32,6 +32,9 @@ pub fn public_router(state: AppState) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(cors::layer(&state));
 
+    // From n8n, not from a browser: no origin is allowed to do it.
+    let upstream = Router::new().route("/api/v1/upstream/callback/{token}", post(upstream_callback::take));
+
     let widget = Router::new()
         .route("/widget/embed.js", get(widget::files::loader))
         .route("/widget/public/embed.js", get(widget::files::loader))
@@ -44,7 +47,7 @@ pub fn public_router(state: AppState) -> Router {
         .route("/ready", get(ready::show))
         .route("/metrics", get(metrics::show_publicly));
 
-    finish(api.merge(widget).merge(operations), state)
+    finish(api.merge(upstream).merge(widget).merge(operations), state)
 }
 
 /// What only the operator's own network may ask for.

@@ -1,6 +1,6 @@
 //! The contract, on `SQLite` files.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "this is a test suite")]
+#![expect(clippy::unwrap_used, reason = "this is a test suite")]
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use chat_proxy_core::turn::event::{AnswerStatus, Attachment};
-use chat_proxy_core::upstream::{AnswerEnd, AnswerEvent, AnswerStream};
+use chat_proxy_core::upstream::{AnswerEnd, AnswerEvent, AnswerStream, ExecutionId};
 use n8n_stream::{Activity, AnswerState, Decoder, Ending};
 use tokio::time::{Instant, Sleep};
 
@@ -114,6 +114,11 @@ impl N8nAnswer {
         let outcome = self.decoder.finish(ending, &mut self.decoded);
         self.deliver(events);
         events.extend(self.guard.finish().and_then(to_core));
+        if self.report.is_started(&outcome) {
+            let execution = self.decoder.execution_id().and_then(ExecutionId::parse);
+            events.push(AnswerEvent::Started { execution });
+            return AnswerEnd { error: None };
+        }
         let mut error = match outcome.state {
             AnswerState::Complete => None,
             state => Some(answer_failure(stop, state, outcome.diagnosis)),
@@ -159,7 +164,7 @@ impl AnswerStream for N8nAnswer {
 }
 
 /// The same event in the domain's words. `None` for kinds that this version does not know.
-fn to_core(event: n8n_stream::AnswerEvent) -> Option<AnswerEvent> {
+pub(crate) fn to_core(event: n8n_stream::AnswerEvent) -> Option<AnswerEvent> {
     Some(match event {
         n8n_stream::AnswerEvent::Delta(text) => AnswerEvent::Delta(text),
         n8n_stream::AnswerEvent::Reset { standing } => AnswerEvent::Reset { standing },

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chat_proxy_core::Origin;
+use chat_proxy_core::turn::callback::CallbackAddress;
 use n8n_stream::AnswerEvent;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -36,6 +37,10 @@ impl Guarded {
             UpstreamAuth::Header { value, .. } => secrets.push(value.expose_secret().to_owned()),
             UpstreamAuth::Basic { password, .. } => secrets.push(password.expose_secret().to_owned()),
         }
+        if let Some(api) = &site.api {
+            secrets.push(api.key.expose_secret().to_owned());
+            secrets.extend(api.url.iter().flat_map(addresses));
+        }
         secrets.retain(|secret| secret.len() >= MIN_SECRET_BYTES);
         Self(secrets.into_iter().map(SecretString::from).collect())
     }
@@ -52,18 +57,34 @@ fn addresses(webhook: &Url) -> Vec<String> {
     let bare = whole.split_once("://").map(|(_, rest)| rest.to_owned());
     let path = webhook.path().trim_matches('/').to_owned();
     let query = webhook.query().map(str::to_owned);
-    let host = webhook.host_str().map(|host| match webhook.port() {
+    [Some(whole), bare, Some(path), query, host_of(webhook)].into_iter().flatten().collect()
+}
+
+fn host_of(url: &Url) -> Option<String> {
+    url.host_str().map(|host| match url.port() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
-    });
-    [Some(whole), bare, Some(path), query, host].into_iter().flatten().collect()
+    })
+}
+
+/// What must not be said of one question's callback address: whoever knows it can answer in the agent's name.
+pub(crate) fn of_callback(address: &CallbackAddress, public_url: &str) -> Vec<SecretString> {
+    let mut secrets = vec![address.url.clone(), address.token.clone()];
+    if let Ok(url) = Url::parse(address.url.expose_secret()) {
+        let is_public = url.origin().ascii_serialization() == public_url;
+        let host = host_of(&url).filter(|host| !is_public && host.len() >= MIN_SECRET_BYTES);
+        let path = url.path().trim_start_matches('/').to_owned();
+        let bare = address.url.expose_secret().split_once("://").map(|(_, rest)| rest.to_owned());
+        secrets.extend([Some(path), bare, host].into_iter().flatten().map(SecretString::from));
+    }
+    secrets
 }
 
 /// Masks the text of one answer.
 pub(crate) struct Guard {
     site: Guarded,
-    /// The upstream token of this question.
-    token: SecretString,
+    /// What only this question knows: its upstream token, its callback address.
+    own: Vec<SecretString>,
     /// The shop's own host: no secret, even if n8n lives under it.
     shop: String,
     /// The end of what was let out: a secret may have begun there.
@@ -83,10 +104,10 @@ impl fmt::Debug for Guard {
 }
 
 impl Guard {
-    pub(crate) fn new(site: Guarded, token: String, shop: &Origin) -> Self {
+    pub(crate) fn new(site: Guarded, own: Vec<SecretString>, shop: &Origin) -> Self {
         let mut guard = Self {
             site,
-            token: token.into(),
+            own,
             shop: shop.domain().to_owned(),
             context: String::new(),
             held: String::new(),
@@ -197,7 +218,7 @@ impl Guard {
     }
 
     fn secrets(&self) -> impl Iterator<Item = &str> {
-        let all = self.site.0.iter().chain(std::iter::once(&self.token)).map(ExposeSecret::expose_secret);
+        let all = self.site.0.iter().chain(&self.own).map(ExposeSecret::expose_secret);
         all.filter(|secret| !self.shop.contains(secret))
     }
 }
@@ -220,7 +241,7 @@ mod tests {
         let mut site = UpstreamSite::new(Url::parse(WEBHOOK).unwrap());
         site.auth = UpstreamAuth::Header { name: "X-Key".into(), value: "key-key-key".into() };
         let shop = Origin::parse("https://www.shop.example").unwrap();
-        Guard::new(Guarded::of(&site), "eyJhbGciOi.eyJzZXNz.c2ln".into(), &shop)
+        Guard::new(Guarded::of(&site), vec!["eyJhbGciOi.eyJzZXNz.c2ln".into()], &shop)
     }
 
     fn all(guard: &mut Guard, pieces: &[&str]) -> String {
@@ -270,7 +291,7 @@ mod tests {
     fn the_shops_own_host_is_no_secret_even_if_n8n_lives_there() {
         let site = UpstreamSite::new(Url::parse("https://shop.example/n8n/webhook/6f1c").unwrap());
         let shop = Origin::parse("https://www.shop.example").unwrap();
-        let mut guard = Guard::new(Guarded::of(&site), "token-token".into(), &shop);
+        let mut guard = Guard::new(Guarded::of(&site), vec!["token-token".into()], &shop);
         let said = all(&mut guard, &["https://shop.example/lamps, https://shop.example/n8n/webhook/6f1c"]);
         assert_eq!(said, "https://shop.example/lamps, •••");
     }

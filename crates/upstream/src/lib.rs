@@ -12,6 +12,8 @@ mod class;
 mod clocks;
 mod connector;
 mod content;
+mod delivery;
+mod execution;
 mod failure;
 mod guard;
 mod head;
@@ -27,5 +29,5 @@ mod skew;
 pub use n8n::N8n;
 pub use n8n_stream::ShownNodes;
 pub use options::{
-    OptionsError, TOKEN_LIFETIME, UpstreamAuth, UpstreamOptions, UpstreamSite, UpstreamTimeouts,
+    OptionsError, TOKEN_LIFETIME, UpstreamApi, UpstreamAuth, UpstreamOptions, UpstreamSite, UpstreamTimeouts,
 };

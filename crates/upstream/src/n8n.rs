@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_proxy_core::keys::{Key, KeyRing};
-use chat_proxy_core::upstream::{AnswerStream, Health, Question, Upstream, UpstreamError};
+use chat_proxy_core::turn::callback::Callback;
+use chat_proxy_core::upstream::{
+    AnswerStream, Delivery, ExecutionId, Health, Question, UnreadableDelivery, Upstream, UpstreamError,
+};
 use chat_proxy_core::{Clock, Ids, SiteId};
 use tokio::time::Instant;
 
@@ -15,8 +18,9 @@ use crate::answer::N8nAnswer;
 use crate::claims::MAX_PUBLIC_URL_BYTES;
 use crate::connector::{self, SendFailure};
 use crate::content::Content;
+use crate::delivery;
 use crate::failure;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::head;
 use crate::http1;
 use crate::options::{OptionsError, UpstreamOptions};
@@ -85,6 +89,14 @@ impl N8n {
         Ok(Self { sites, signer })
     }
 
+    fn guard(&self, site: &Site, question: &Question, token: &str) -> Guard {
+        let callback = question.callback.as_ref();
+        let mut secrets =
+            callback.map_or_else(Vec::new, |address| guard::of_callback(address, &self.signer.public_url));
+        secrets.push(token.into());
+        Guard::new(site.guarded.clone(), secrets, &question.visitor.origin)
+    }
+
     /// Tries until there is a body, or a reason why there is none.
     async fn open(
         &self,
@@ -95,7 +107,7 @@ impl N8n {
         let mut tries = 0;
         loop {
             let signed = self.signer.sign(question).map_err(|error| failure::unsigned(&error))?;
-            let guard = Guard::new(site.guarded.clone(), signed.token.clone(), &question.visitor.origin);
+            let guard = self.guard(site, question, &signed.token);
             let (sent, sent_at) = (self.signer.clock.now(), Instant::now());
             let (error, pause) = match http1::send(&site.connector, &site.idle, &site.request(signed)).await {
                 Ok(response) => {
@@ -142,6 +154,18 @@ impl Upstream for N8n {
     fn absent_for(&self, site: &SiteId) -> Option<Duration> {
         // A site that is not known is told so when it is asked.
         self.sites.get(site)?.breaker.absent_for()
+    }
+
+    fn read_delivery(&self, callback: &Callback, body: &[u8]) -> Result<Delivery, UnreadableDelivery> {
+        let gone = UnreadableDelivery("The site of this address is no longer configured.");
+        let site = self.sites.get(&callback.site).ok_or(gone)?;
+        delivery::read(site, &self.signer.keys, &self.signer.public_url, callback, body)
+    }
+
+    async fn stop_execution(&self, site: &SiteId, execution: &ExecutionId) {
+        if let Some(api) = self.sites.get(site).and_then(|site| site.executions.as_ref()) {
+            api.stop(site, execution).await;
+        }
     }
 
     fn health(&self, site: &SiteId) -> Health {

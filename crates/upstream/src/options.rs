@@ -43,6 +43,23 @@ pub struct UpstreamSite {
     pub single_part: bool,
     /// A stream that ends without its `end` line is an interrupted answer. `false`: a complete one.
     pub require_end: bool,
+    /// n8n's public API, by which executions of stopped answers are stopped. `None`: they run to their end.
+    pub api: Option<UpstreamApi>,
+}
+
+/// How n8n's public API is reached.
+#[derive(Clone)]
+pub struct UpstreamApi {
+    /// Where n8n lives. `None`: where its webhook does.
+    pub url: Option<Url>,
+    /// A key of n8n's, with the scope `execution:stop`. Not the one of the webhook.
+    pub key: SecretString,
+}
+
+impl fmt::Debug for UpstreamApi {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("UpstreamApi").field("has_url", &self.url.is_some()).finish_non_exhaustive()
+    }
 }
 
 impl UpstreamSite {
@@ -55,6 +72,7 @@ impl UpstreamSite {
             timeouts: UpstreamTimeouts::default(),
             single_part: false,
             require_end: true,
+            api: None,
         }
     }
 }
@@ -69,6 +87,7 @@ impl fmt::Debug for UpstreamSite {
             .field("timeouts", &self.timeouts)
             .field("single_part", &self.single_part)
             .field("require_end", &self.require_end)
+            .field("api", &self.api)
             .finish()
     }
 }
@@ -133,6 +152,10 @@ pub enum OptionsError {
     HeaderValue(SiteId),
     #[error("site {0}: a Basic user name must not contain a colon")]
     BasicUser(SiteId),
+    #[error("site {0}: the key of n8n's API holds characters that no header may carry")]
+    ApiKey(SiteId),
+    #[error("site {0}: the address of n8n's API must be an http or https address with a host")]
+    ApiAddress(SiteId),
     #[error("site {0}: every timeout must be longer than zero")]
     Timeout(SiteId),
     #[error("the public address is longer than {limit} bytes and would not fit into upstream tokens")]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chat_proxy_core::upstream::{Question, UpstreamError};
 use chat_proxy_core::{Ids, TurnId};
-use n8n_stream::{NodeError, Outcome};
+use n8n_stream::{Diagnosis, NodeError, Outcome};
 use tokio::time::Instant;
 
 use crate::breaker::is_absence;
@@ -27,13 +27,16 @@ pub(crate) struct Report {
     site: Arc<Site>,
     turn: TurnId,
     message: String,
+    /// The answer may come by a callback.
+    takes_callback: bool,
     asked_at: Instant,
     ids: Arc<dyn Ids>,
 }
 
 impl Report {
     pub(crate) fn new(site: Arc<Site>, ids: Arc<dyn Ids>, question: Question, asked_at: Instant) -> Self {
-        Self { site, turn: question.turn, message: question.message, asked_at, ids }
+        let takes_callback = question.callback.is_some();
+        Self { site, turn: question.turn, message: question.message, takes_callback, asked_at, ids }
     }
 
     /// The response head is there, or is known not to come.
@@ -55,6 +58,24 @@ impl Report {
             error.diagnosis
         );
         error
+    }
+
+    /// Whether an agent that was only started is going to answer, then noted: it is there.
+    pub(crate) fn is_started(&self, outcome: &Outcome) -> bool {
+        let is_started =
+            matches!(outcome.diagnosis, Some(Diagnosis::WorkflowStarted | Diagnosis::ExecutionStarted));
+        if !(is_started && self.takes_callback) {
+            return false;
+        }
+        self.site.record.succeeded();
+        self.site.breaker.succeeded();
+        tracing::debug!(
+            site.id = %self.site.id,
+            turn.id = %self.turn,
+            "The agent of site {} was started; it answers by its callback.",
+            self.site.id
+        );
+        true
     }
 
     /// The answer ended.

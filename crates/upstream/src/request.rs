@@ -13,6 +13,7 @@ use chat_proxy_core::conversation::Message;
 use chat_proxy_core::ids;
 use chat_proxy_core::keys::{hex, sha256};
 use chat_proxy_core::upstream::Question;
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -52,6 +53,15 @@ struct Body<'a> {
     session: Session<'a>,
     metadata: &'a BTreeMap<String, String>,
     message_history: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback: Option<CallbackBody<'a>>,
+}
+
+/// Where the workflow may answer later.
+#[derive(Serialize)]
+struct CallbackBody<'a> {
+    url: &'a str,
+    expires_at: String,
 }
 
 #[derive(Serialize)]
@@ -105,6 +115,10 @@ impl Signer {
             },
             metadata: &question.metadata,
             message_history: &history,
+            callback: question.callback.as_ref().map(|address| CallbackBody {
+                url: address.url.expose_secret(),
+                expires_at: iso8601(address.expires_at),
+            }),
         };
         let body = serde_json::to_vec(&body)?.into();
         Ok(SignedQuestion { token, body })

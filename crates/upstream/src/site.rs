@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::auth::Auth;
 use crate::breaker::Breaker;
 use crate::connector::{self, BoundedConnector};
+use crate::execution::ExecutionApi;
 use crate::guard::Guarded;
 use crate::health::Record;
 use crate::http1::IdleConnections;
@@ -21,7 +22,8 @@ use crate::options::{OptionsError, UpstreamAuth, UpstreamSite, UpstreamTimeouts}
 use crate::request::SignedQuestion;
 use crate::skew::Skew;
 
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("chat-proxy/", env!("CARGO_PKG_VERSION")));
+pub(crate) const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("chat-proxy/", env!("CARGO_PKG_VERSION")));
 
 /// n8n sends JSON whatever is asked for; hand-made workflows may look.
 const ACCEPT: HeaderValue =
@@ -39,6 +41,7 @@ pub(crate) struct Site {
     pub(crate) breaker: Breaker,
     pub(crate) skew: Skew,
     pub(crate) guarded: Guarded,
+    pub(crate) executions: Option<ExecutionApi>,
     webhook: Uri,
     /// What must not be in a log, whoever puts it there.
     secrets: Vec<SecretString>,
@@ -71,11 +74,16 @@ impl Site {
         if all.iter().any(Duration::is_zero) {
             return Err(OptionsError::Timeout(id));
         }
+        let api = site.api.as_ref();
+        let executions = api
+            .map(|api| ExecutionApi::new(&id, api, &site.webhook, tls.clone(), times.connect))
+            .transpose()?;
         Ok(Self {
             id,
             auth,
             connector: connector::connector(tls, times.connect),
             idle: IdleConnections::default(),
+            executions,
             timeouts: times,
             secrets: secrets(&site),
             guarded: Guarded::of(&site),
@@ -133,6 +141,10 @@ fn secrets(site: &UpstreamSite) -> Vec<SecretString> {
         UpstreamAuth::None | UpstreamAuth::BearerToken => {}
         UpstreamAuth::Header { value, .. } => secrets.push(value.clone()),
         UpstreamAuth::Basic { password, .. } => secrets.push(password.clone()),
+    }
+    if let Some(api) = &site.api {
+        secrets.push(api.key.clone());
+        secrets.extend(api.url.as_ref().and_then(|url| url.host_str()).map(SecretString::from));
     }
     secrets.retain(|secret| !secret.expose_secret().is_empty());
     secrets

@@ -80,6 +80,10 @@ fn describe_site(settings: &Settings, own: &SiteSettings) -> String {
         ShownNodes::All => row("shows", "every node"),
         ShownNodes::Named(names) => row("shows", &names.join(", ")),
     }
+    if let Some(limits) = site.callback {
+        let stops = if upstream.api.is_some() { ", stops executions" } else { "" };
+        row("callbacks", &format!("within {}{stops}", show_duration(limits.life)));
+    }
     if site.allows_bare_iframe {
         row("bare iframe", "allowed");
     }

@@ -9,12 +9,13 @@ use toml::de::{DeTable, DeValue};
 /// Tables that are not taken apart: the keys of one are the operator's own, the other should have been a list.
 const KEPT_WHOLE: [&str; 2] = ["panel.texts", "site"];
 /// Their values are never shown.
-const SECRET_KEYS: [&str; 6] = [
+const SECRET_KEYS: [&str; 7] = [
     "secrets.session_key",
     "secrets.upstream_key",
     "server.metrics_token",
     "upstream.url",
     "upstream.secret",
+    "upstream.api_key",
     "upstream.password",
 ];
 

@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use chat_proxy_core::Origin;
 use chat_proxy_core::limit::LimitOptions;
+use chat_proxy_server::CALLBACK_PATH;
 use secrecy::ExposeSecret;
+use url::Url;
 
 use super::entry::Raw;
 use super::problem::Notice;
 use super::reader::{Checked, Reader, Wrong};
 use super::secrets::read_secret;
-use super::{LogFormat, LogLevel, LogSettings, ServerSettings, SessionSettings, Settings, parse};
+use super::{
+    LogFormat, LogLevel, LogSettings, ServerSettings, SessionSettings, Settings, SiteSettings, parse,
+};
 
 /// Shorter ones can be guessed by trying.
 const MIN_METRICS_TOKEN_CHARS: usize = 16;
@@ -33,6 +37,13 @@ impl ServerSettings {
         })
     }
 
+    /// What stands before the token in callback addresses.
+    pub(crate) fn callback_address(&self, public: &Origin) -> String {
+        let base =
+            self.callback_url.as_ref().map_or_else(|| public.to_string(), |url| url.as_str().to_owned());
+        format!("{}{CALLBACK_PATH}", base.trim_end_matches('/'))
+    }
+
     /// Where to listen.
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::new(self.host, self.port)
@@ -43,6 +54,7 @@ pub(super) fn read_server(reader: &mut Reader) -> Checked<ServerSettings> {
     let host = reader.value("server.host", parse::host);
     let port = reader.value("server.port", parse::port);
     let public_url = reader.optional("server.public_url", parse::origin);
+    let callback_url = reader.optional("server.callback_url", parse_callback_url);
     let operations_addr = reader.value("server.operations_addr", parse::listener);
     let trusted_proxies = reader.value("server.trusted_proxies", parse::networks);
     let metrics_token = read_secret(reader, "server.metrics_token", "server.metrics_token_file");
@@ -71,6 +83,7 @@ pub(super) fn read_server(reader: &mut Reader) -> Checked<ServerSettings> {
         host: host?,
         port: port?,
         public_url: public_url?,
+        callback_url: callback_url?,
         operations_addr: operations_addr?,
         trusted_proxies: trusted_proxies?,
         metrics_token: metrics_token?,
@@ -78,6 +91,20 @@ pub(super) fn read_server(reader: &mut Reader) -> Checked<ServerSettings> {
         max_connections_per_client: max_connections_per_client?,
         drain: drain?,
     })
+}
+
+/// An address that a path can follow.
+fn parse_callback_url(raw: &Raw) -> Result<Url, Wrong> {
+    let url = parse::web_address(raw)?;
+    if url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
+        let remedy = "Write scheme, host, port and at most a path, such as \"http://chat-proxy:8000\".";
+        return Err(Wrong::new("is more than the address of a server", remedy));
+    }
+    Ok(url)
 }
 
 pub(super) fn read_log(
@@ -216,9 +243,28 @@ pub(super) fn note_exposure(settings: &Settings, notices: &mut Vec<Notice>) {
             "whoever reaches {operations} can read /metrics there without a token"
         )));
     }
+    note_unreachable(settings, &public, notices);
     if server.trusted_proxies.iter().any(|network| network.prefix_len() == 0) {
         notices.push(Notice::warning(
             "trusted_proxies holds every address: any client can pretend to be another and evade the limits",
         ));
+    }
+}
+
+/// n8n on another machine cannot call back to an address of this one.
+fn note_unreachable(settings: &Settings, public: &Origin, notices: &mut Vec<Notice>) {
+    if settings.server.callback_url.is_some() || !public.is_loopback() {
+        return;
+    }
+    let is_elsewhere = |own: &&SiteSettings| {
+        let host = Origin::of_url(own.upstream.webhook.as_str());
+        own.site.callback.is_some() && host.is_some_and(|origin| !origin.is_loopback())
+    };
+    if let Some(own) = settings.sites.iter().find(is_elsewhere) {
+        notices.push(Notice::warning(format!(
+            "the n8n of site \"{}\" cannot call back to {public}: set callback_url (or PUBLIC_URL) to the address under \
+             which that n8n reaches chat-proxy",
+            own.site.id
+        )));
     }
 }

@@ -132,6 +132,7 @@ pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Checked<Si
     let history_messages = read_up_to(reader, "upstream.history_messages", 0, MAX_HISTORY_MESSAGES);
     let history_bytes = read_up_to(reader, "upstream.history_bytes", 0, MAX_HISTORY_BYTES);
     let places = read_places(reader);
+    let callback = upstream::read_callback(reader);
     let upstream = upstream::read(reader, notices);
     let panel = panel::read(reader);
     let id = id?;
@@ -142,6 +143,7 @@ pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Checked<Si
         transcript: TranscriptLimits { messages: history_messages?, bytes: history_bytes? as usize },
         places: places?,
         allows_bare_iframe: allows_bare_iframe?.unwrap_or(id.as_str() == DEFAULT_ID),
+        callback: callback?,
         id,
     };
     Ok(SiteSettings { site, upstream: upstream? })

@@ -3,13 +3,21 @@
 use crate::turn::TurnState;
 use crate::turn::event::StreamEvent;
 use crate::turn::replay::LogWriter;
-use crate::upstream::AnswerEvent;
+use crate::upstream::{AnswerEvent, ExecutionId};
 
 /// The answer as it stands.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) text: String,
     pub(super) deltas: u32,
+    /// The agent was started and answers by its callback.
+    pub(super) started: Option<Started>,
+}
+
+/// What is known of an agent that was started.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) execution: Option<ExecutionId>,
 }
 
 impl Answer {
@@ -32,9 +40,18 @@ impl Answer {
                 AnswerEvent::Status(state) => writer.push(&StreamEvent::Status { state }),
                 AnswerEvent::Suggestions(items) => writer.push(&StreamEvent::Suggestions { items: &items }),
                 AnswerEvent::Attachments(items) => writer.push(&StreamEvent::Attachments { items: &items }),
+                AnswerEvent::Started { execution } => self.started = Some(Started { execution }),
             }
         }
         writer.flush();
+    }
+
+    /// Takes over the whole answer, in place of what was heard so far.
+    pub(super) fn take_whole(&mut self, mut events: Vec<AnswerEvent>, writer: &mut LogWriter) {
+        if !self.text.is_empty() {
+            events.insert(0, AnswerEvent::Reset { standing: String::new() });
+        }
+        self.take(&mut events, writer);
     }
 
     /// The state in which a turn with this answer ends.

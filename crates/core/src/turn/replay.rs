@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -278,21 +279,67 @@ pub struct Replays {
     ids: Arc<dyn Ids>,
     logs: Mutex<HashMap<ConversationId, Vec<Arc<TurnLog>>>>,
     begun: Notify,
+    /// How often logs were withdrawn. Changed under the lock of the logs.
+    withdrawals: AtomicU64,
 }
 
 impl Replays {
     /// No logs yet.
     pub fn new(encode: Encode, ids: Arc<dyn Ids>) -> Self {
-        Self { encode, ids, logs: Mutex::default(), begun: Notify::new() }
+        Self { encode, ids, logs: Mutex::default(), begun: Notify::new(), withdrawals: AtomicU64::new(0) }
     }
 
     /// Begins the log of a turn. Its epoch is random: no position of an earlier log of the turn fits it.
     pub fn begin(&self, conversation: &ConversationId, turn: TurnId, number: u32) -> LogWriter {
-        let epoch = u32::from_be_bytes(random(&*self.ids));
-        let log = TurnLog::new(turn, number, epoch, self.encode);
+        let log = self.new_log(turn, number);
         self.lock().entry(conversation.clone()).or_default().push(Arc::clone(&log));
         self.begun.notify_waiters();
         LogWriter::new(log)
+    }
+
+    fn new_log(&self, turn: TurnId, number: u32) -> Arc<TurnLog> {
+        TurnLog::new(turn, number, u32::from_be_bytes(random(&*self.ids)), self.encode)
+    }
+
+    /// What to remember before a record is read from which a log is to be made anew.
+    pub fn withdrawals(&self) -> u64 {
+        self.withdrawals.load(Ordering::Acquire)
+    }
+
+    /// The same as `begin` for a turn that has ended. `None`: a log was withdrawn since `seen`, so the record may be
+    /// outdated.
+    pub fn begin_anew(
+        &self,
+        conversation: &ConversationId,
+        turn: TurnId,
+        number: u32,
+        seen: u64,
+    ) -> Option<LogWriter> {
+        let log = self.new_log(turn, number);
+        let mut logs = self.lock();
+        if self.withdrawals() != seen {
+            return None;
+        }
+        logs.entry(conversation.clone()).or_default().push(Arc::clone(&log));
+        drop(logs);
+        self.begun.notify_waiters();
+        Some(LogWriter::new(log))
+    }
+
+    /// Forgets every log of a turn, because its record says something else now. Who reads one of them is cut off, and
+    /// finds the record when it comes back.
+    pub fn withdraw(&self, conversation: &ConversationId, turn: &TurnId) {
+        let mut withdrawn = Vec::new();
+        {
+            let mut logs = self.lock();
+            self.withdrawals.fetch_add(1, Ordering::Release);
+            if let Some(of_conversation) = logs.get_mut(conversation) {
+                withdrawn.extend(of_conversation.extract_if(.., |log| log.turn == *turn));
+            }
+        }
+        for log in withdrawn {
+            log.cut_readers();
+        }
     }
 
     /// Resolves when a log begins that had not begun when this was called.
@@ -422,6 +469,30 @@ mod tests {
         replays.forget_ended();
         assert!(replays.of_turn(&conversation, &ended).is_none());
         drop(running);
+    }
+
+    #[test]
+    fn a_withdrawn_log_cuts_its_readers_and_is_not_made_anew_from_what_was_read_before() {
+        let (replays, conversation) = replays();
+        let (turn, other) = (TurnId::from_bytes([2; 16]), TurnId::from_bytes([3; 16]));
+        let mut writer = replays.begin(&conversation, turn.clone(), 1);
+        let running = replays.begin(&conversation, other.clone(), 2);
+        writer.push(&StreamEvent::Item { content: "a" });
+        let log = Arc::clone(writer.log());
+        drop(writer);
+        let mut reader = log.reader_after(None).unwrap();
+        let seen = replays.withdrawals();
+        replays.withdraw(&conversation, &turn);
+        assert_eq!(now(&mut reader), Poll::Ready(None));
+        assert!(reader.is_cut_short(), "there is more to come elsewhere");
+        assert!(replays.of_turn(&conversation, &turn).is_none());
+        assert!(replays.begin_anew(&conversation, turn.clone(), 1, seen).is_none());
+        assert!(replays.begin_anew(&conversation, turn, 1, replays.withdrawals()).is_some());
+        assert_eq!(
+            now(&mut running.log().reader_after(None).unwrap()),
+            Poll::Pending,
+            "others are not disturbed"
+        );
     }
 
     proptest! {

@@ -17,11 +17,12 @@ use crate::ids::{ConversationId, SiteId, TurnId};
 use crate::site::Site;
 use crate::store::{EndedTurn, StoreError};
 use crate::turn::answer::Answer;
+use crate::turn::callback::{self, Letter, OpenMailbox, Posted};
 use crate::turn::event::{AnswerStatus, StreamEvent};
 use crate::turn::places::Entry;
 use crate::turn::replay::LogWriter;
 use crate::turn::{Parts, TurnState};
-use crate::upstream::{AnswerEnd, Question, UpstreamError};
+use crate::upstream::{AnswerEnd, Delivery, Question, UpstreamError};
 use crate::usage::UsageEvent;
 
 /// How often, and with which pauses, an answer is offered to a store that does not take it.
@@ -59,6 +60,13 @@ enum Ending {
     Panicked,
 }
 
+/// What the agent's part ended by.
+enum Cause {
+    Ending(Ending),
+    /// The answer, or that there is none, came by the callback.
+    CalledBack(Letter),
+}
+
 pub(super) fn spawn(parts: Arc<Parts>, running: Running, writer: LogWriter) {
     let span = tracing::info_span!("turn", site.id = %running.site.id, turn.id = %running.question.turn);
     let tracker = parts.lifecycle.turns().clone();
@@ -68,26 +76,45 @@ pub(super) fn spawn(parts: Arc<Parts>, running: Running, writer: LogWriter) {
 async fn run(parts: Arc<Parts>, running: Running, mut writer: LogWriter) {
     let open = OpenTurns::enter();
     let beginning = Beginning::of(&running);
+    let site = beginning.site.clone();
     let mut progress = Progress::new();
     let stop_asked = writer.log().stop_asked();
-    let ending = {
+    let mailbox = parts.callbacks.open(&running.question);
+    let cause = {
         // A panic costs this turn and nothing else (R12); what was heard until then is still recorded.
-        let heard = AssertUnwindSafe(hear(&parts, running, &mut writer, &mut progress)).catch_unwind();
+        let heard =
+            AssertUnwindSafe(hear(&parts, running, &mut writer, &mut progress, &mailbox)).catch_unwind();
         tokio::select! {
             biased;
-            heard = heard => heard.map_or(Ending::Panicked, Ending::Told),
-            () = stop_asked => Ending::Stopped,
-            () = parts.lifecycle.stopping().cancelled() => Ending::CutShort,
+            heard = heard => Cause::Ending(heard.map_or(Ending::Panicked, Ending::Told)),
+            letter = mailbox.letter() => Cause::CalledBack(letter),
+            () = stop_asked => Cause::Ending(Ending::Stopped),
+            () = parts.lifecycle.stopping().cancelled() => Cause::Ending(Ending::CutShort),
+        }
+    };
+    let (ending, posted) = match cause {
+        Cause::Ending(ending) => (ending, None),
+        Cause::CalledBack(letter) => {
+            let (ending, posted) = progress.take_letter(letter, &mut writer, beginning.at);
+            (Ending::Told(ending), Some(posted))
         }
     };
     let verdict = judge(&ending, &progress);
     let ended = beginning.ended(parts.clock.now(), &verdict, progress);
     measure(&ended.usage);
-    if let Err(error) = record(&parts, &ended).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "the answer could not be recorded yet");
+    let recorded = record(&parts, &ended).await;
+    if let Err(error) = &recorded {
+        tracing::error!(error = error as &dyn std::error::Error, "the answer could not be recorded yet");
         parts.lifecycle.turns().spawn(record_later(Arc::clone(&parts), ended).in_current_span());
     }
+    if let Some(posted) = posted {
+        posted.answer(recorded);
+    }
+    let execution = mailbox.close();
     drop(open);
+    if let (Ending::Stopped, Some(execution)) = (&ending, execution) {
+        parts.stop_execution(site, execution);
+    }
     tell(&ending, &verdict, writer);
 }
 
@@ -101,7 +128,13 @@ struct Progress {
 }
 
 /// Asks the agent and appends what it says, to the end.
-async fn hear(parts: &Parts, running: Running, writer: &mut LogWriter, progress: &mut Progress) -> AnswerEnd {
+async fn hear(
+    parts: &Parts,
+    running: Running,
+    writer: &mut LogWriter,
+    progress: &mut Progress,
+    mailbox: &OpenMailbox,
+) -> AnswerEnd {
     let Running { site, number, began, entry, mut question } = running;
     let entered = Instant::now();
     // Held until the answer has ended. The token is signed after it was got.
@@ -139,7 +172,11 @@ async fn hear(parts: &Parts, running: Running, writer: &mut LogWriter, progress:
         }
         progress.keep(parts, writer.log().turn());
         if let Some(end) = end {
-            return end;
+            let Some(started) = progress.answer.started.take() else { return end };
+            drop(stream);
+            started.execution.into_iter().for_each(|execution| mailbox.hand_over(execution));
+            let patience = site.callback.map_or(Duration::ZERO, |limits| limits.patience);
+            return callback::outlast(patience, &site.id, writer).await;
         }
     }
 }
@@ -147,6 +184,22 @@ async fn hear(parts: &Parts, running: Running, writer: &mut LogWriter, progress:
 impl Progress {
     fn new() -> Self {
         Self { answer: Answer::default(), first_piece: None, kept_at: Instant::now(), was_asked: false }
+    }
+
+    /// Takes over what came by the callback.
+    fn take_letter(&mut self, letter: Letter, writer: &mut LogWriter, began: Instant) -> (AnswerEnd, Posted) {
+        let Letter { delivery, posted } = letter;
+        let error = match delivery {
+            Delivery::Answer(events) => {
+                self.answer.take_whole(events, writer);
+                self.first_piece.get_or_insert_with(|| began.elapsed());
+                None
+            }
+            Delivery::Failure(error) => Some(error),
+            // An execution id needs no letter.
+            Delivery::Execution(_) => None,
+        };
+        (AnswerEnd { error }, posted)
     }
 
     /// Has the answer kept if that was long enough ago. The pieces do not wait for it.

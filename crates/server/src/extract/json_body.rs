@@ -32,11 +32,7 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        is_plain_json(request.headers())?;
-        let bytes = read(request).await?;
-        if depth(&bytes) > MAX_DEPTH {
-            return Err(Problem::bad_request("The JSON is nested too deeply."));
-        }
+        let bytes = read_json(request, MAX_BODY_BYTES).await?;
         // Where an error stands is said; what stands there is not, because it may be a visitor's words.
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             let what = match error.classify() {
@@ -46,6 +42,27 @@ where
             Problem::bad_request(format!("{what} (line {}, column {}).", error.line(), error.column()))
         })
     }
+}
+
+/// A body of at most `MAX` bytes that says it is JSON and is flat enough, as it came: whoever takes it knows its shape.
+#[derive(Clone, Debug)]
+pub struct RawJson<const MAX: usize>(pub Bytes);
+
+impl<const MAX: usize, S: Send + Sync> FromRequest<S> for RawJson<MAX> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        read_json(request, MAX).await.map(Self)
+    }
+}
+
+async fn read_json(request: Request, max_bytes: usize) -> Result<Bytes, Problem> {
+    is_plain_json(request.headers())?;
+    let bytes = read(request, max_bytes).await?;
+    if depth(&bytes) > MAX_DEPTH {
+        return Err(Problem::bad_request("The JSON is nested too deeply."));
+    }
+    Ok(bytes)
 }
 
 /// A form or text body is what a foreign page can send without asking (WHATWG Fetch, "simple" types).
@@ -59,8 +76,8 @@ pub(super) fn is_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(Code::UnsupportedMediaType))
 }
 
-async fn read(request: Request) -> Result<Bytes, Problem> {
-    let body = Limited::new(request.into_body(), MAX_BODY_BYTES);
+async fn read(request: Request, max_bytes: usize) -> Result<Bytes, Problem> {
+    let body = Limited::new(request.into_body(), max_bytes);
     match timeout(BODY_TIMEOUT, body.collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::new(Code::PayloadTooLarge)),

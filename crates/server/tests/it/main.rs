@@ -13,6 +13,7 @@ mod cross_site;
 mod embed_ticket;
 mod history;
 mod idempotency;
+mod late;
 mod leaks;
 mod limits;
 mod operations;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use chat_proxy_core::ids::decode;
 use serde_json::Value;
 
-use super::{HEADER_KEY, METRICS_TOKEN, SESSION_SECRET, UPSTREAM_SECRET};
+use super::{API_KEY, HEADER_KEY, METRICS_TOKEN, SESSION_SECRET, UPSTREAM_SECRET};
 
 /// What n8n and the fake write that is nobody's business: names of fields, nodes, machines and keys.
 const INTERNAL: &[&str] = &[
@@ -28,7 +28,9 @@ const INTERNAL: &[&str] = &[
     UPSTREAM_SECRET,
     SESSION_SECRET,
     HEADER_KEY,
+    API_KEY,
     METRICS_TOKEN,
+    "upstream/callback",
 ];
 
 /// Remembers all that visitors received in one test.

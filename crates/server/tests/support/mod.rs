@@ -11,7 +11,7 @@ pub mod tokens;
 pub mod visitor;
 
 pub use client::Reply;
-pub use recipe::{TestServer, TestSite};
+pub use recipe::{CALLBACK_LIFE, TestServer, TestSite};
 pub use server::Running;
 pub use visitor::{Answer, Visitor};
 
@@ -32,6 +32,8 @@ pub const SESSION_SECRET: &str = "test-visitor-secret-key-fedcba9876543210";
 pub const UPSTREAM_SECRET: &str = "test-session-secret-key-0123456789abcdef";
 /// What the fake's `/webhook/header` wants.
 pub const HEADER_KEY: &str = "test-header-key";
+/// What the fake's public API wants.
+pub const API_KEY: &str = "test-n8n-api-key";
 /// Opens `/metrics` on the public listener.
 pub const METRICS_TOKEN: &str = "test-metrics-token-0123456789";
 

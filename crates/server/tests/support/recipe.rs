@@ -3,21 +3,25 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_proxy_core::Ids;
 use chat_proxy_core::limit::LimitOptions;
 use chat_proxy_core::site::branding::Theme;
-use chat_proxy_core::site::{Panel, Position, Scheme, Site};
+use chat_proxy_core::site::{CallbackLimits, Panel, Position, Scheme, Site};
 use chat_proxy_core::testing::SeededIds;
 use chat_proxy_core::turn::places::PlaceBounds;
 use chat_proxy_core::upstream::Upstream;
 use chat_proxy_core::{Origin, SiteId};
-use chat_proxy_upstream::{UpstreamAuth, UpstreamSite, UpstreamTimeouts};
+use chat_proxy_upstream::{UpstreamApi, UpstreamAuth, UpstreamSite, UpstreamTimeouts};
 use fake_n8n::{FakeN8n, FakeOptions};
 use ipnet::IpNet;
 
 use super::server::{self, Running};
 use super::{SHOP_ONE, SITE_ONE};
+
+/// How long a callback address is good.
+pub const CALLBACK_LIFE: Duration = Duration::from_mins(10);
 
 /// A site of the test: where it is allowed and where its agent lives.
 #[derive(Clone, Debug)]
@@ -30,6 +34,8 @@ pub struct TestSite {
     places: PlaceBounds,
     timeouts: UpstreamTimeouts,
     bare_iframe: bool,
+    callback: Option<CallbackLimits>,
+    api: Option<UpstreamApi>,
 }
 
 impl TestSite {
@@ -44,7 +50,25 @@ impl TestSite {
             places: PlaceBounds::default(),
             timeouts: UpstreamTimeouts::default(),
             bare_iframe: false,
+            callback: None,
+            api: None,
         }
+    }
+
+    /// Its agent may call back, for ten minutes; visitors wait for that for five.
+    pub fn callback(self) -> Self {
+        self.callback_within(Duration::from_mins(5))
+    }
+
+    pub fn callback_within(mut self, patience: Duration) -> Self {
+        self.callback = Some(CallbackLimits { life: CALLBACK_LIFE, patience });
+        self
+    }
+
+    /// Executions of stopped answers are stopped by the API at this address, or by the fake's own.
+    pub fn api(mut self, url: Option<&str>, key: &str) -> Self {
+        self.api = Some(UpstreamApi { url: url.map(|url| url.parse().unwrap()), key: key.into() });
+        self
     }
 
     /// Another path of the fake, or a whole address.
@@ -100,6 +124,7 @@ impl TestSite {
             transcript: chat_proxy_core::conversation::TranscriptLimits::default(),
             places: self.places,
             allows_bare_iframe: self.bare_iframe,
+            callback: self.callback,
         }
     }
 
@@ -109,6 +134,7 @@ impl TestSite {
         let mut upstream = UpstreamSite::new(address.parse().unwrap());
         upstream.auth = self.auth.clone();
         upstream.timeouts = self.timeouts;
+        upstream.api.clone_from(&self.api);
         (self.change)(&mut upstream);
         upstream
     }

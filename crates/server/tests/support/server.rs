@@ -12,10 +12,13 @@ use chat_proxy_core::session::{SessionOptions, Sessions};
 use chat_proxy_core::site::Sites;
 use chat_proxy_core::store::Store;
 use chat_proxy_core::testing::ManualClock;
+use chat_proxy_core::turn::callback::CallbackOptions;
 use chat_proxy_core::turn::{TurnParts, Turns};
 use chat_proxy_core::{Clock, Ids, Origin};
 use chat_proxy_server::listener::{ListenerOptions, bind, serve};
-use chat_proxy_server::{AppState, Census, CookieOptions, RenderMetrics, ServerParts, public_router, sse};
+use chat_proxy_server::{
+    AppState, CALLBACK_PATH, Census, CookieOptions, RenderMetrics, ServerParts, public_router, sse,
+};
 use chat_proxy_store::{Mode, StoreOptions};
 use chat_proxy_upstream::{N8n, TOKEN_LIFETIME, UpstreamOptions};
 use fake_n8n::FakeN8n;
@@ -78,11 +81,10 @@ async fn boot(world: World) -> Running {
     store.end_abandoned_turns(clock.now()).await.unwrap();
     let lifecycle = Lifecycle::default();
     let census = Arc::new(Census::default());
-    let parts = parts(&world, &store, &clock, &ids, &lifecycle, &census);
-    let turns = parts.turns.clone();
-
     let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let addr = listener.local_addr().unwrap();
+    let parts = parts(&world, addr, &store, &clock, &ids, &lifecycle, &census);
+    let turns = parts.turns.clone();
     let closing = CancellationToken::new();
     let options = ListenerOptions {
         router: public_router(AppState::new(parts)),
@@ -100,6 +102,7 @@ async fn boot(world: World) -> Running {
 /// As the binary puts them together.
 fn parts(
     world: &World,
+    addr: SocketAddr,
     store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
@@ -111,6 +114,7 @@ fn parts(
     let upstream_key = Key::new(UPSTREAM_SECRET.as_bytes().to_vec());
     let tickets = Arc::new(KeyRing::new(session_key.derive("embed tickets")));
     let address_key = session_key.derive("client addresses");
+    let callback_keys = KeyRing::new(session_key.derive("callback addresses"));
     let n8n = Arc::new(
         N8n::new(UpstreamOptions {
             sites: recipe.upstreams(&world.fake),
@@ -131,6 +135,7 @@ fn parts(
         ids: Arc::clone(ids),
         lifecycle: lifecycle.clone(),
         address_key,
+        callbacks: CallbackOptions { keys: callback_keys, address: format!("http://{addr}{CALLBACK_PATH}") },
         encode: sse::encode,
     });
     let sessions = Sessions::new(

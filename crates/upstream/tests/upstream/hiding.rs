@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use chat_proxy_core::upstream::Upstream;
-use chat_proxy_upstream::{N8n, UpstreamAuth, UpstreamSite};
+use chat_proxy_core::SiteId;
+use chat_proxy_core::upstream::{ExecutionId, Upstream};
+use chat_proxy_upstream::{N8n, UpstreamApi, UpstreamAuth, UpstreamSite};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::raw::{NO_TLS, RawServer, Step};
@@ -91,9 +92,15 @@ async fn no_error_and_no_log_line_names_an_address_a_key_a_token_or_a_message() 
             };
         }
     }
+    for api in [fake.url(""), "http://hidden-host.invalid".to_owned()] {
+        let api = UpstreamApi { url: Some(api.parse().unwrap()), key: "hidden-api-key".into() };
+        let n8n = N8n::new(options(UpstreamSite { api: Some(api), ..site("http://127.0.0.1:1/x") })).unwrap();
+        n8n.stop_execution(&SiteId::default_site(), &ExecutionId::parse("7").unwrap()).await;
+    }
     let logs = String::from_utf8(logs.0.lock().unwrap().clone()).unwrap();
     assert!(logs.contains("gave no answer") && logs.contains("is not whole"), "{logs}");
     assert!(logs.contains("withheld"), "{logs}");
+    assert!(logs.contains("class=\"status_401\"") && logs.contains("was not stopped"), "{logs}");
     assert!(logs.contains("turn.id=trn_") && logs.contains("class=\"only_errors\""), "{logs}");
     let ports = [fake.addr(), plain.addr].map(|addr| format!(":{}", addr.port()));
     let upstream_secret = std::str::from_utf8(UPSTREAM_SECRET).unwrap();
@@ -101,6 +108,7 @@ async fn no_error_and_no_log_line_names_an_address_a_key_a_token_or_a_message() 
         "hidden-path",
         "hidden-host",
         "hidden-header-key",
+        "hidden-api-key",
         "eyJ",
         MESSAGE,
         &ports[0],

@@ -5,6 +5,7 @@
 
 mod answers;
 mod clocks;
+mod execution;
 mod failures;
 mod figures;
 mod hiding;

@@ -66,6 +66,7 @@ pub(crate) fn question(message: &str) -> Question {
             client_ip: Some([203, 0, 113, 9].into()),
         },
         metadata: BTreeMap::new(),
+        callback: None,
         asked_at: Timestamp(1_795_000_000_125),
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chat_proxy_upstream::{ShownNodes, UpstreamAuth, UpstreamSite, UpstreamTimeouts};
+use chat_proxy_core::site::CallbackLimits;
+use chat_proxy_upstream::{ShownNodes, UpstreamApi, UpstreamAuth, UpstreamSite, UpstreamTimeouts};
 use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use url::Url;
@@ -13,6 +14,9 @@ use crate::config::problem::Notice;
 use crate::config::reader::{Checked, Reader, Wrong};
 use crate::config::secrets::read_secret;
 use crate::config::server::read_duration;
+
+/// An answer that takes longer than this is not waited for by any visitor.
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// What may be written as `auth`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +34,7 @@ pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Checked<Up
     let single_part = reader.value("upstream.single_part", parse::boolean);
     let require_end = reader.value("upstream.require_end", parse::boolean);
     let timeouts = read_timeouts(reader);
+    let api = read_api(reader);
     Ok(UpstreamSite {
         webhook: webhook?,
         auth: auth?,
@@ -37,7 +42,50 @@ pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Checked<Up
         timeouts: timeouts?,
         single_part: single_part?,
         require_end: require_end?,
+        api: api?,
     })
+}
+
+/// Whether and how long the workflow may answer by a callback.
+pub(super) fn read_callback(reader: &mut Reader) -> Checked<Option<CallbackLimits>> {
+    const DAY: Duration = Duration::from_hours(24);
+    let is_on = reader.value("upstream.callback", parse::boolean);
+    let life = read_duration(reader, "upstream.callback_life", Duration::from_secs(10)..=DAY);
+    let patience = read_duration(reader, "upstream.timeouts.late", Duration::from_millis(100)..=LONGEST);
+    let limits = CallbackLimits { life: life?, patience: patience? };
+    if limits.patience > limits.life {
+        let what = "is longer than the address is good (upstream.callback_life)";
+        return Err(reader.problem(
+            "upstream.timeouts.late",
+            what,
+            "Make it shorter, or callback_life longer.",
+        ));
+    }
+    Ok(is_on?.then_some(limits))
+}
+
+/// n8n's public API. It needs callbacks, by which a workflow tells its execution id.
+fn read_api(reader: &mut Reader) -> Checked<Option<UpstreamApi>> {
+    let key = read_secret(reader, "upstream.api_key", "upstream.api_key_file");
+    let url = reader.optional("upstream.api_url", parse::web_address);
+    let (key, url) = (key?, url?);
+    let Some(key) = key else {
+        return match url {
+            None => Ok(None),
+            Some(_) => {
+                Err(reader.problem("upstream.api_url", "has no effect", "Set api_key, too, or remove it."))
+            }
+        };
+    };
+    if HeaderValue::from_str(key.expose_secret()).is_err() {
+        let what = "holds characters that no header may carry";
+        return Err(reader.problem("upstream.api_key", what, "Use the key as n8n shows it."));
+    }
+    if !reader.value("upstream.callback", parse::boolean)? {
+        let remedy = "Set callback = true, too: by it the workflow tells which execution is to be stopped.";
+        return Err(reader.problem("upstream.api_key", "has no effect", remedy));
+    }
+    Ok(Some(UpstreamApi { url, key }))
 }
 
 /// The webhook's address is a secret: no problem shows it.
@@ -152,8 +200,6 @@ fn parse_shown_nodes(raw: &Raw) -> Result<ShownNodes, Wrong> {
 }
 
 fn read_timeouts(reader: &mut Reader) -> Checked<UpstreamTimeouts> {
-    /// An answer that takes longer than this is not waited for by any visitor.
-    const LONGEST: Duration = Duration::from_hours(1);
     let mut read = |key| read_duration(reader, key, Duration::from_millis(100)..=LONGEST);
     let connect = read("upstream.timeouts.connect");
     let first_byte = read("upstream.timeouts.first_byte");

@@ -1,6 +1,8 @@
 //! Sites from file, environment and demo, and what is put into their pages.
 
-use chat_proxy_core::site::{Position, Scheme, Suggestion};
+use std::time::Duration;
+
+use chat_proxy_core::site::{CallbackLimits, Position, Scheme, Suggestion};
 use chat_proxy_core::turn::places::PlaceBounds;
 use chat_proxy_core::{Origin, SiteId};
 use chat_proxy_upstream::{ShownNodes, UpstreamAuth};
@@ -8,7 +10,7 @@ use url::Url;
 
 use super::Given;
 use crate::config::describe::describe;
-use crate::config::{DemoSite, embedding};
+use crate::config::{DemoSite, SiteSettings, embedding};
 
 const TWO_SITES: &str = r##"
 [[site]]
@@ -122,11 +124,56 @@ fn what_a_site_contradicts_is_refused() {
         ("panel.privacy_url = \"javascript:alert(1)\"", "not a web address"),
         ("max_message_chars = 10001", "out of bounds"),
         ("upstream.timeouts.total = 5", "not a length of time"),
+        ("upstream.timeouts.late = \"11m\"", "longer than the address is good"),
+        ("upstream.callback_life = \"25h\"", "too long"),
+        ("upstream.api_key = \"k\"", "Set callback = true"),
+        ("upstream.api_url = \"https://n8n.example\"", "Set api_key"),
+        (
+            "upstream.callback = true\nupstream.api_key = \"k\"\nupstream.api_url = \"n8n\"",
+            "not a web address",
+        ),
     ] {
         let file = format!("[[site]]\nid = \"a\"\nupstream.url = \"https://n8n.example/x\"\n{lines}\n");
         let problem = Given::nothing().with_file("chat-proxy.toml", &file).problem();
         assert!(problem.contains(reason) && problem.starts_with("site \"a\": "), "{lines}: {problem}");
     }
+}
+
+#[test]
+fn a_site_takes_callbacks_only_if_it_says_so() {
+    let own = |given: &Given| given.settings().sites.remove(0);
+    assert_eq!(own(&Given::one_site()).site.callback, None);
+    let file = "[[site]]\nid = \"default\"\n[site.upstream]\ncallback = true\napi_key = \"hush\"\ntimeouts.late = \"1m\"\n";
+    let given = Given::one_site().with_file("chat-proxy.toml", file);
+    let SiteSettings { site, upstream } = own(&given);
+    let limits = CallbackLimits { life: Duration::from_mins(10), patience: Duration::from_mins(1) };
+    assert_eq!(site.callback, Some(limits));
+    assert!(upstream.api.is_some_and(|api| api.url.is_none()));
+    // Not the webhook's key.
+    assert!(matches!(upstream.auth, UpstreamAuth::None));
+    let text = describe(&given.settings());
+    assert!(
+        text.contains("callbacks") && text.contains("stops executions") && !text.contains("hush"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_n8n_elsewhere_cannot_call_back_to_this_machine() {
+    let file = "[[site]]\nid = \"default\"\nupstream.callback = true\n";
+    let given = Given::one_site()
+        .with_variable("N8N_WEBHOOK_URL", "https://n8n.example/webhook/x")
+        .with_file("chat-proxy.toml", file);
+    assert!(given.notices().contains("cannot call back"));
+    let public = "https://chat.example";
+    assert!(!given.with_variable("PUBLIC_URL", public).notices().contains("cannot call back"));
+    let own = format!("{file}[server]\ncallback_url = \"http://chat-proxy:8000/base/\"\n");
+    let given = Given::one_site().with_file("chat-proxy.toml", &own);
+    assert!(!given.notices().contains("cannot call back"));
+    let address = given.settings().server.callback_address(&Origin::parse(public).unwrap());
+    assert_eq!(address, "http://chat-proxy:8000/base/api/v1/upstream/callback/");
+    let own = own.replace("/base/", "/?x=1");
+    assert!(Given::one_site().with_file("chat-proxy.toml", &own).problem().contains("more than the address"));
 }
 
 #[test]
