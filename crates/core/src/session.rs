@@ -14,11 +14,11 @@ use crate::store::{NewSession, SessionRecord, Store, StoreError, TouchSession};
 use token::SessionClaims;
 
 /// How long a session may rest before its tokens are no longer believed; resuming still works.
-const IDLE_MS: i64 = 24 * 60 * 60 * 1000;
+pub(crate) const IDLE_MS: i64 = 24 * 60 * 60 * 1000;
 /// How long the resume token before the current one is accepted while the current one has not been used.
 const PREVIOUS_RESUME_MS: i64 = 60_000;
 /// A session's last use is written down at most this often.
-const TOUCH_INTERVAL_MS: i64 = 5 * 60 * 1000;
+pub(crate) const TOUCH_INTERVAL_MS: i64 = 5 * 60 * 1000;
 /// Messages that come along when a session is resumed.
 pub const FIRST_PAGE: u32 = 50;
 
@@ -220,19 +220,24 @@ impl Sessions {
     /// What a session token proves while its session has neither ended, expired nor rested too long.
     pub async fn prove(&self, token: &str) -> Result<Option<SessionClaims>, SessionError> {
         let Some(claims) = self.verify(token) else { return Ok(None) };
+        Ok(self.stands(&claims).await?.then_some(claims))
+    }
+
+    /// Whether the session behind a verified token has neither ended, expired nor rested too long.
+    pub async fn stands(&self, claims: &SessionClaims) -> Result<bool, SessionError> {
         let now = self.clock.now();
         let id_hash = hash_of(&claims.session);
-        let Some(record) = self.store.find_session(&claims.site, &id_hash).await? else { return Ok(None) };
+        let Some(record) = self.store.find_session(&claims.site, &id_hash).await? else { return Ok(false) };
         let rested = now.since(record.last_seen_at);
         if record.ended_at.is_some() || record.expires_at <= now || rested > IDLE_MS {
-            return Ok(None);
+            return Ok(false);
         }
         if rested > TOUCH_INTERVAL_MS {
             let site = claims.site.clone();
             let touch = TouchSession { site, id_hash, now, is_resumed: false, rotation: None };
             self.store.touch_session(touch).await?;
         }
-        Ok(Some(claims))
+        Ok(true)
     }
 
     /// Ends a session: its tokens are refused from now on.

@@ -63,14 +63,6 @@ pub trait Store: Send + Sync + fmt::Debug {
         limit: u32,
     ) -> Result<MessagePage, StoreError>;
 
-    /// The latest `limit` messages before the turn with this number, oldest first. Failed turns have no answer in it.
-    async fn recall(
-        &self,
-        conversation: &ConversationId,
-        before_turn: u32,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError>;
-
     /// Ends every turn whose owner is gone: `interrupted` with the text of its last checkpoint, `failed` without one.
     /// Each gets its usage event. Returns how many there were.
     async fn end_abandoned_turns(&self, now: Timestamp) -> Result<u64, StoreError>;
@@ -144,6 +136,12 @@ pub struct NewTurn {
     pub idempotency: Option<Idempotency>,
     /// `false`: only an earlier turn of the same key is wanted, and no new one may be opened.
     pub may_open: bool,
+    /// At most so many of the latest messages before it come along.
+    pub recall: u32,
+    /// A session that was last used before this has rested too long.
+    pub idle_before: Timestamp,
+    /// One that was last used before this is noted as used now.
+    pub touch_before: Timestamp,
     pub now: Timestamp,
 }
 
@@ -157,8 +155,9 @@ pub struct Idempotency {
 /// What became of an attempt to open a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenedTurn {
-    /// It is durable and ours to run; `number` counts the turns of the conversation from 1.
-    Opened { number: u32 },
+    /// It is durable and ours to run; `number` counts the turns of the conversation from 1. The transcript is what was
+    /// said before it, oldest first; failed turns have no answer in it.
+    Opened { number: u32, transcript: Vec<Message> },
     /// The same key and body came before.
     Repeated(TurnRecord),
     /// The same key came before with another body.
@@ -167,7 +166,7 @@ pub enum OpenedTurn {
     NotOpened,
     /// Another turn of the conversation is being answered.
     Busy,
-    /// The session has ended or expired.
+    /// The session has ended, expired or rested too long.
     SessionGone,
 }
 

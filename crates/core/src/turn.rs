@@ -21,11 +21,12 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::clock::Clock;
+use crate::conversation::bound_transcript;
 use crate::ids::{AnswerId, ConversationId, Ids, MessageId, SiteId, TurnId};
 use crate::keys::{Key, sha256};
 use crate::lifecycle::Lifecycle;
-use crate::session::hash_of;
 use crate::session::token::SessionClaims;
+use crate::session::{IDLE_MS, TOUCH_INTERVAL_MS, hash_of};
 use crate::site::Site;
 use crate::store::{Idempotency, NewTurn, OpenedTurn, Store, StoreError, TurnRecord};
 use crate::upstream::{ExecutionId, Question, Upstream, VisitorContext};
@@ -209,8 +210,8 @@ impl Turns {
         new.may_open = entry.is_ok();
         let conversation = new.conversation.clone();
         let withdrawals = parts.replays.withdrawals();
-        let number = match parts.store.open_turn(new.clone()).await? {
-            OpenedTurn::Opened { number } => number,
+        let (number, transcript) = match parts.store.open_turn(new.clone()).await? {
+            OpenedTurn::Opened { number, transcript } => (number, transcript),
             OpenedTurn::Repeated(record) => return self.repeat(&conversation, record, withdrawals).await,
             OpenedTurn::NotOpened => return Err(entry.err().unwrap_or(TurnError::Busy)),
             OpenedTurn::Mismatched => return Err(TurnError::IdempotencyMismatch),
@@ -227,6 +228,7 @@ impl Turns {
         writer.flush();
         let log = Arc::clone(writer.log());
         let mut running = ask.into_running(&new, number, began, entry);
+        running.question.transcript = bound_transcript(transcript, running.site.transcript);
         running.question.callback = self.callback_for(&running);
         run::spawn(Arc::clone(parts), running, writer);
         // A log that was just begun has a reader from its start.
@@ -278,6 +280,7 @@ impl Turns {
         let Parts { ids, clock, address_key, .. } = &*self.0;
         let claims = &ask.claims;
         let scope = claims.conversation.as_str().as_bytes();
+        let now = clock.now();
         NewTurn {
             id: TurnId::generate(&**ids),
             site: claims.site.clone(),
@@ -294,7 +297,10 @@ impl Turns {
                 body_hash: sha256(ask.message.as_bytes()),
             }),
             may_open: true,
-            now: clock.now(),
+            recall: ask.site.transcript.messages,
+            idle_before: now.plus_ms(-IDLE_MS),
+            touch_before: now.plus_ms(-TOUCH_INTERVAL_MS),
+            now,
         }
     }
 

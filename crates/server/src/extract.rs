@@ -12,4 +12,4 @@ pub use client_ip::{ClientIp, PeerAddr};
 pub use json_body::JsonBody;
 pub use request_origin::RequestOrigin;
 pub use target::{Path, Query};
-pub use visitor_session::VisitorSession;
+pub use visitor_session::{TokenHolder, VisitorSession};

@@ -38,6 +38,8 @@ macro_rules! contract_tests {
             a_second_turn_waits_for_the_answer_to_the_first
             of_many_turns_at_once_one_is_opened
             a_session_that_is_gone_opens_no_turn
+            a_session_that_rested_too_long_opens_no_turn
+            opening_a_turn_notes_the_use_of_its_session_now_and_then
             a_foreign_session_opens_no_turn
             an_answer_is_recorded_once
             a_late_answer_of_another_site_or_conversation_changes_nothing

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chat_proxy_core::Timestamp;
-use chat_proxy_core::conversation::{Cursor, Message, MessagePage};
+use chat_proxy_core::conversation::{Cursor, MessagePage};
 use chat_proxy_core::ids::{ConversationId, SiteId, TurnId};
 use chat_proxy_core::keys::Digest;
 use chat_proxy_core::store::{
@@ -109,15 +109,6 @@ impl Store for SqlStore {
         limit: u32,
     ) -> Result<MessagePage, StoreError> {
         messages::page(&self.readers, conversation, before, limit).await
-    }
-
-    async fn recall(
-        &self,
-        conversation: &ConversationId,
-        before_turn: u32,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
-        messages::recall(&self.readers, conversation, before_turn, limit).await
     }
 
     async fn end_abandoned_turns(&self, now: Timestamp) -> Result<u64, StoreError> {

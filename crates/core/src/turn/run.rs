@@ -12,7 +12,6 @@ use tracing::Instrument;
 
 use crate::clock::Timestamp;
 use crate::code::Code;
-use crate::conversation::bound_transcript;
 use crate::ids::{ConversationId, SiteId, TurnId};
 use crate::site::Site;
 use crate::store::{EndedTurn, StoreError};
@@ -22,7 +21,7 @@ use crate::turn::event::{AnswerStatus, StreamEvent};
 use crate::turn::places::Entry;
 use crate::turn::replay::LogWriter;
 use crate::turn::{Parts, TurnState};
-use crate::upstream::{AnswerEnd, Delivery, Question, UpstreamError};
+use crate::upstream::{AnswerEnd, Delivery, Question};
 use crate::usage::UsageEvent;
 
 /// How often, and with which pauses, an answer is offered to a store that does not take it.
@@ -135,7 +134,7 @@ async fn hear(
     progress: &mut Progress,
     mailbox: &OpenMailbox,
 ) -> AnswerEnd {
-    let Running { site, number, began, entry, mut question } = running;
+    let Running { site, began, entry, question, .. } = running;
     let entered = Instant::now();
     // Held until the answer has ended. The token is signed after it was got.
     let _place = match entry {
@@ -152,11 +151,6 @@ async fn hear(
         }
     };
     let queued = entered.elapsed();
-    let limits = site.transcript;
-    match parts.store.recall(&question.conversation, number, limits.messages).await {
-        Ok(messages) => question.transcript = bound_transcript(messages, limits),
-        Err(error) => return store_failed(&error),
-    }
     histogram!("chat_proxy_added_latency_seconds").record(began.elapsed().saturating_sub(queued));
     progress.was_asked = true;
     let mut stream = match parts.upstream.ask(question).await {
@@ -217,19 +211,6 @@ impl Progress {
                 );
             }
         });
-    }
-}
-
-fn store_failed(error: &StoreError) -> AnswerEnd {
-    tracing::error!(error = error as &dyn std::error::Error, "the conversation could not be recalled");
-    AnswerEnd {
-        error: Some(UpstreamError {
-            code: Code::StorageUnavailable,
-            class: "recall",
-            diagnosis: format!("The conversation could not be recalled: {error}."),
-            retry_after: None,
-            was_sent: false,
-        }),
     }
 }
 

@@ -12,9 +12,11 @@ use async_trait::async_trait;
 use chat_proxy_core::Code;
 use chat_proxy_core::ids::{SiteId, TurnId};
 use chat_proxy_core::turn::TurnState;
+use chat_proxy_core::turn::callback::Callback;
 use chat_proxy_core::turn::event::{AnswerStatus, Attachment};
 use chat_proxy_core::upstream::{
-    AnswerEnd, AnswerEvent, AnswerStream, Health, Question, Upstream, UpstreamError,
+    AnswerEnd, AnswerEvent, AnswerStream, Delivery, ExecutionId, Health, Question, UnreadableDelivery,
+    Upstream, UpstreamError,
 };
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -79,6 +81,13 @@ impl Upstream for Agents {
     fn absent_for(&self, _: &SiteId) -> Option<Duration> {
         (self.world.is_agent_away() && self.world.chance(80)).then(|| Duration::from_secs(10))
     }
+
+    /// No agent of the simulation calls back.
+    fn read_delivery(&self, _: &Callback, _: &[u8]) -> Result<Delivery, UnreadableDelivery> {
+        Err(UnreadableDelivery("there is nothing to read"))
+    }
+
+    async fn stop_execution(&self, _: &SiteId, _: &ExecutionId) {}
 
     fn health(&self, _: &SiteId) -> Health {
         Health::Healthy

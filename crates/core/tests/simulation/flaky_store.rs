@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_proxy_core::Timestamp;
-use chat_proxy_core::conversation::{Cursor, Message, MessagePage};
+use chat_proxy_core::conversation::{Cursor, MessagePage};
 use chat_proxy_core::ids::{ConversationId, SiteId, TurnId};
 use chat_proxy_core::keys::Digest;
 use chat_proxy_core::store::{
@@ -88,11 +88,12 @@ impl FlakyStore {
                 let mut kept = self.records.kept();
                 let number = u32::try_from(kept.turns_of(&turn.conversation).count() + 1).unwrap_or(1);
                 kept.insert(turn, number);
-                return Ok(OpenedTurn::Opened { number });
+                return Ok(OpenedTurn::Opened { number, transcript: Vec::new() });
             }
             Flaw::LosesMessages if self.world.chance(5) => {
                 let number = self.records.kept().turns_of(&turn.conversation).count() + 1;
-                return Ok(OpenedTurn::Opened { number: u32::try_from(number).unwrap_or(1) });
+                let number = u32::try_from(number).unwrap_or(1);
+                return Ok(OpenedTurn::Opened { number, transcript: Vec::new() });
             }
             _ => {}
         }
@@ -203,17 +204,6 @@ impl Store for FlakyStore {
         self.before("page_of_messages").await?;
         let page = self.records.page_of_messages(conversation, before, limit).await;
         self.after("page_of_messages", page).await
-    }
-
-    async fn recall(
-        &self,
-        conversation: &ConversationId,
-        before_turn: u32,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
-        self.before("recall").await?;
-        let recalled = self.records.recall(conversation, before_turn, limit).await;
-        self.after("recall", recalled).await
     }
 
     async fn end_abandoned_turns(&self, now: Timestamp) -> Result<u64, StoreError> {

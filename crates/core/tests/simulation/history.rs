@@ -185,5 +185,6 @@ fn site(claims: &SessionClaims) -> Arc<Site> {
         transcript: TranscriptLimits::default(),
         allows_bare_iframe: false,
         places: PlaceBounds::default(),
+        callback: None,
     })
 }

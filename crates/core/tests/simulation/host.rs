@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_proxy_core::Clock;
-use chat_proxy_core::keys::Key;
+use chat_proxy_core::keys::{Key, KeyRing};
 use chat_proxy_core::lifecycle::Lifecycle;
 use chat_proxy_core::store::Store;
 use chat_proxy_core::testing::{ManualClock, SeededIds};
+use chat_proxy_core::turn::callback::CallbackOptions;
 use chat_proxy_core::turn::{TurnParts, Turns};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -118,6 +119,7 @@ impl Host {
             ids: Arc::clone(&self.ids) as _,
             lifecycle: lifecycle.clone(),
             address_key: Key::new(vec![7; 32]),
+            callbacks: CallbackOptions { keys: KeyRing::new(Key::new(vec![8; 32])), address: String::new() },
             encode: view::encoding(world.flaw),
         });
         Process { number, turns, store, lifecycle, dead }

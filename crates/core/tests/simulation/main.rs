@@ -90,7 +90,7 @@ const SIGHTS: &[&str] = &[
     "is killed",
     "drains",
     "record_answer refused",
-    "recall refused",
+    "open_turn refused",
     "Mismatched",
     "Busy",
     "NotOpened",

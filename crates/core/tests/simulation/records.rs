@@ -25,7 +25,8 @@ pub(crate) struct Kept {
     is_closed: bool,
     sessions: Vec<(Digest, SessionRecord)>,
     pub(crate) turns: Vec<StoredTurn>,
-    messages: Vec<(ConversationId, Message)>,
+    /// Each with its place among those of its conversation: a turn has two.
+    messages: Vec<(ConversationId, u32, Message)>,
     pub(crate) usage: Vec<UsageEvent>,
 }
 
@@ -70,12 +71,20 @@ impl Kept {
 
     /// The messages of a conversation, in order, each with the state that its turn has now.
     pub(crate) fn messages_of(&self, conversation: &ConversationId) -> Vec<Message> {
-        let own = self.messages.iter().filter(|(of, _)| of == conversation);
-        own.map(|(_, message)| {
-            let state = self.turn(&message.turn).map_or(message.state, |turn| turn.record.state);
-            Message { state, ..message.clone() }
-        })
-        .collect()
+        self.placed_messages_of(conversation).into_iter().map(|(_, message)| message).collect()
+    }
+
+    /// The same, with their places.
+    fn placed_messages_of(&self, conversation: &ConversationId) -> Vec<(u32, Message)> {
+        let own = self.messages.iter().filter(|(of, ..)| of == conversation);
+        let mut own: Vec<_> = own
+            .map(|(_, place, message)| {
+                let state = self.turn(&message.turn).map_or(message.state, |turn| turn.record.state);
+                (*place, Message { state, ..message.clone() })
+            })
+            .collect();
+        own.sort_by_key(|(place, _)| *place);
+        own
     }
 
     fn session(&mut self, site: &SiteId, id_hash: &Digest) -> Option<&mut SessionRecord> {
@@ -88,9 +97,11 @@ impl Kept {
             session.conversation == new.conversation
                 && session.ended_at.is_none()
                 && session.expires_at > new.now
+                && session.last_seen_at >= new.idle_before
         });
-        if session.is_none() {
-            return OpenedTurn::SessionGone;
+        let Some(session) = session else { return OpenedTurn::SessionGone };
+        if session.last_seen_at < new.touch_before {
+            session.last_seen_at = new.now;
         }
         if let Some(claim) = new.idempotency
             && let Some(earlier) = self.claimed(&new.conversation, &claim.key_hash)
@@ -110,8 +121,10 @@ impl Kept {
         }
         let number = self.turns_of(&new.conversation).count() + 1;
         let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let mut transcript = self.messages_of(&new.conversation);
+        transcript.drain(..transcript.len().saturating_sub(new.recall as usize));
         self.insert(new, number);
-        OpenedTurn::Opened { number }
+        OpenedTurn::Opened { number, transcript }
     }
 
     fn claimed(&self, conversation: &ConversationId, key: &Digest) -> Option<&StoredTurn> {
@@ -128,7 +141,7 @@ impl Kept {
             created_at: new.now,
             state: TurnState::Answering,
         };
-        self.messages.push((new.conversation.clone(), message));
+        self.messages.push((new.conversation.clone(), 2 * number - 1, message));
         self.turns.push(StoredTurn {
             record: TurnRecord {
                 id: new.id,
@@ -169,9 +182,49 @@ impl Kept {
                 created_at: ended.now,
                 state: ended.usage.outcome,
             };
-            self.messages.push((ended.conversation, message));
+            self.messages.push((ended.conversation, 2 * turn.record.number, message));
         }
         self.usage.push(ended.usage);
+    }
+
+    fn record_late_answer(&mut self, late: LateAnswer) -> bool {
+        let Some(turn) = self.turns.iter_mut().find(|turn| {
+            turn.record.id == late.turn
+                && turn.conversation == late.conversation
+                && turn.site == late.site
+                && !matches!(turn.record.state, TurnState::Complete | TurnState::Stopped)
+        }) else {
+            return false;
+        };
+        let chars = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        let usage = UsageEvent {
+            site: late.site,
+            turn: late.turn.clone(),
+            occurred_at: late.now,
+            outcome: TurnState::Complete,
+            code: None,
+            message_chars: chars(&turn.record.message),
+            answer_chars: chars(&late.text),
+            deltas: 0,
+            first_piece_ms: None,
+            duration_ms: u32::try_from(late.now.since(turn.started_at).max(0)).unwrap_or(u32::MAX),
+        };
+        turn.record.state = TurnState::Complete;
+        turn.record.answer.clone_from(&late.text);
+        let (place, id) = (2 * turn.record.number, turn.record.answer_id.to_string());
+        self.messages.retain(|(_, _, message)| message.id != id);
+        let message = Message {
+            id,
+            turn: late.turn.clone(),
+            role: Role::Agent,
+            content: late.text,
+            created_at: late.now,
+            state: TurnState::Complete,
+        };
+        self.messages.push((late.conversation, place, message));
+        self.usage.retain(|usage| usage.turn != late.turn);
+        self.usage.push(usage);
+        true
     }
 }
 
@@ -244,9 +297,8 @@ impl Store for Records {
         Ok(())
     }
 
-    /// No agent of the simulation calls back.
-    async fn record_late_answer(&self, _: LateAnswer) -> Result<bool, StoreError> {
-        self.open().map(|_| false)
+    async fn record_late_answer(&self, answer: LateAnswer) -> Result<bool, StoreError> {
+        Ok(self.open()?.record_late_answer(answer))
     }
 
     async fn find_turn(
@@ -268,28 +320,13 @@ impl Store for Records {
         before: Option<Cursor>,
         limit: u32,
     ) -> Result<MessagePage, StoreError> {
-        let mut messages = self.open()?.messages_of(conversation);
-        // Messages are numbered from 1.
-        let before = before.and_then(|cursor| usize::try_from(cursor.0 - 1).ok());
-        let end = before.unwrap_or(usize::MAX).min(messages.len());
-        let start = end.saturating_sub(limit as usize);
-        messages.truncate(end);
-        let next_cursor = (start > 0).then(|| Cursor(i64::try_from(start + 1).unwrap_or(i64::MAX)));
-        Ok(MessagePage { messages: messages.split_off(start), next_cursor })
-    }
-
-    async fn recall(
-        &self,
-        conversation: &ConversationId,
-        before_turn: u32,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
-        let kept = self.open()?;
-        let mut messages = kept.messages_of(conversation);
-        messages
-            .retain(|message| kept.turn(&message.turn).is_some_and(|turn| turn.record.number < before_turn));
+        let mut messages = self.open()?.placed_messages_of(conversation);
+        messages.retain(|(place, _)| before.is_none_or(|before| i64::from(*place) < before.0));
         let start = messages.len().saturating_sub(limit as usize);
-        Ok(messages.split_off(start))
+        let page = messages.split_off(start);
+        let first = page.first().filter(|_| start > 0);
+        let next_cursor = first.map(|(place, _)| Cursor(i64::from(*place)));
+        Ok(MessagePage { messages: page.into_iter().map(|(_, message)| message).collect(), next_cursor })
     }
 
     async fn end_abandoned_turns(&self, now: Timestamp) -> Result<u64, StoreError> {

@@ -19,7 +19,7 @@ use crate::extract::json_body::is_plain_json;
 use crate::problem::Problem;
 use crate::state::{CookieOptions, SitesView};
 
-/// Exists only for a proved session of a registered site.
+/// Exists only for a proved session of a registered site: one that has neither ended, expired nor rested too long.
 #[derive(Clone)]
 pub struct VisitorSession {
     pub claims: SessionClaims,
@@ -34,7 +34,12 @@ impl fmt::Debug for VisitorSession {
     }
 }
 
-impl<S> FromRequestParts<S> for VisitorSession
+/// Exists only for a good token of a registered site, used from where it may be used. Whether its session still stands is
+/// found out when a turn is opened, in the same transaction.
+#[derive(Debug)]
+pub struct TokenHolder(pub VisitorSession);
+
+impl<S> FromRequestParts<S> for TokenHolder
 where
     Arc<Sessions>: FromRef<S>,
     SitesView: FromRef<S>,
@@ -48,7 +53,7 @@ where
         let view = SitesView::from_ref(state);
         let cookie = CookieOptions::from_ref(state).name;
         let token = token_of(&parts.headers, &cookie).ok_or_else(invalid)?;
-        let claims = Arc::<Sessions>::from_ref(state).prove(&token).await?.ok_or_else(invalid)?;
+        let claims = Arc::<Sessions>::from_ref(state).verify(&token).ok_or_else(invalid)?;
         // An origin that was taken off its site ends its sessions; so does taking off the site.
         let site =
             view.sites.get(&claims.site).filter(|site| site.allows(&claims.origin)).ok_or_else(invalid)?;
@@ -61,7 +66,23 @@ where
             }
         }
         note(&claims);
-        Ok(Self { site: Arc::clone(site), claims, token })
+        Ok(Self(VisitorSession { site: Arc::clone(site), claims, token }))
+    }
+}
+
+impl<S> FromRequestParts<S> for VisitorSession
+where
+    Arc<Sessions>: FromRef<S>,
+    SitesView: FromRef<S>,
+    CookieOptions: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let TokenHolder(session) = TokenHolder::from_request_parts(parts, state).await?;
+        let stands = Arc::<Sessions>::from_ref(state).stands(&session.claims).await?;
+        stands.then_some(session).ok_or_else(|| Problem::new(Code::SessionInvalid))
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::extract::limits::count_message;
-use crate::extract::{ClientIp, JsonBody, VisitorSession};
+use crate::extract::{ClientIp, JsonBody, TokenHolder, VisitorSession};
 use crate::operations::Census;
 use crate::problem::{Problem, ProblemBody};
 use crate::sse::EventStream;
@@ -50,7 +50,7 @@ pub(crate) struct MessageRequest {
         (status = "4XX", body = ProblemBody), (status = "5XX", body = ProblemBody),
     ), security(("session_token" = [])))]
 pub(crate) async fn stream(
-    session: VisitorSession,
+    TokenHolder(session): TokenHolder,
     client: ClientIp,
     headers: HeaderMap,
     State(limits): State<Arc<Limits>>,
@@ -73,7 +73,7 @@ pub(crate) async fn stream(
         (status = "4XX", body = ProblemBody), (status = "5XX", body = ProblemBody),
     ), security(("session_token" = [])))]
 pub(crate) async fn send(
-    session: VisitorSession,
+    session: TokenHolder,
     client: ClientIp,
     headers: HeaderMap,
     limits: State<Arc<Limits>>,

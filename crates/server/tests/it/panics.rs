@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_proxy_core::SiteId;
+use chat_proxy_core::turn::callback::Callback;
 use chat_proxy_core::upstream::{
-    AnswerEnd, AnswerEvent, AnswerStream, Health, Question, Upstream, UpstreamError,
+    AnswerEnd, AnswerEvent, AnswerStream, Delivery, ExecutionId, Health, Question, UnreadableDelivery,
+    Upstream, UpstreamError,
 };
 use fake_n8n::filler_text;
 use serde_json::json;
@@ -27,8 +29,16 @@ impl Upstream for Breaking {
         Ok(if breaks { Box::new(BreakingStream(stream, 0)) } else { stream })
     }
 
-    fn admit(&self, site: &SiteId) -> Result<(), Duration> {
-        self.0.admit(site)
+    fn absent_for(&self, site: &SiteId) -> Option<Duration> {
+        self.0.absent_for(site)
+    }
+
+    fn read_delivery(&self, callback: &Callback, body: &[u8]) -> Result<Delivery, UnreadableDelivery> {
+        self.0.read_delivery(callback, body)
+    }
+
+    async fn stop_execution(&self, site: &SiteId, execution: &ExecutionId) {
+        self.0.stop_execution(site, execution).await;
     }
 
     fn health(&self, site: &SiteId) -> Health {
@@ -62,8 +72,16 @@ impl Upstream for Unwell {
         self.0.ask(question).await
     }
 
-    fn admit(&self, site: &SiteId) -> Result<(), Duration> {
-        self.0.admit(site)
+    fn absent_for(&self, site: &SiteId) -> Option<Duration> {
+        self.0.absent_for(site)
+    }
+
+    fn read_delivery(&self, callback: &Callback, body: &[u8]) -> Result<Delivery, UnreadableDelivery> {
+        self.0.read_delivery(callback, body)
+    }
+
+    async fn stop_execution(&self, site: &SiteId, execution: &ExecutionId) {
+        self.0.stop_execution(site, execution).await;
     }
 
     fn health(&self, _: &SiteId) -> Health {

@@ -64,7 +64,7 @@ pub async fn twenty_duplicates_at_once_are_one_turn(store: Arc<dyn Store>) {
     let (mut winners, mut repeated) = (Vec::new(), Vec::new());
     for result in tasks.join_all().await {
         match result {
-            (id, OpenedTurn::Opened { number: 1 }) => winners.push(id),
+            (id, OpenedTurn::Opened { number: 1, .. }) => winners.push(id),
             (_, OpenedTurn::Repeated(record)) => repeated.push(record.id),
             (_, other) => unreachable!("{other:?}"),
         }

@@ -84,7 +84,6 @@ pub async fn a_foreign_conversation_shows_nothing(store: Arc<dyn Store>) {
     let unknown = ConversationId::from_bytes(unique());
     for foreign in [Visit::begin(&*store).await.conversation(), &unknown] {
         assert_eq!(store.page_of_messages(foreign, None, 10).await.unwrap(), MessagePage::default());
-        assert_eq!(store.recall(foreign, 100, 10).await.unwrap(), []);
         assert_eq!(store.find_turn(foreign, None).await.unwrap(), None);
         assert_eq!(store.find_turn(foreign, Some(1)).await.unwrap(), None);
     }
@@ -96,12 +95,10 @@ pub async fn recall_gives_the_latest_messages_before_a_turn(store: Arc<dyn Store
         let (question, answer) = (format!("q{index}"), format!("a{index}"));
         visit.exchange(&*store, &question, &answer, TurnState::Complete).await;
     }
-    let (_, number) = visit.open(&*store, "q5").await;
-    let recall = async |before, limit| store.recall(visit.conversation(), before, limit).await.unwrap();
-    assert_eq!(texts(&recall(number, 3).await), ["a3", "q4", "a4"]);
-    assert_eq!(texts(&recall(3, 10).await), ["q1", "a1", "q2", "a2"]);
-    assert_eq!(texts(&recall(1, 10).await), [""; 0]);
-    assert_eq!(texts(&recall(5, 0).await), [""; 0]);
+    assert_eq!(visit.recall(&*store, 0).await, [""; 0]);
+    assert_eq!(visit.recall(&*store, 4).await, ["a3", "q4", "a4", "and before?"]);
+    let other = Visit::begin(&*store).await;
+    assert_eq!(other.recall(&*store, 10).await, [""; 0], "nothing of another conversation");
 }
 
 pub async fn recall_has_what_stands_of_interrupted_answers_and_nothing_of_failed_ones(store: Arc<dyn Store>) {
@@ -110,7 +107,6 @@ pub async fn recall_has_what_stands_of_interrupted_answers_and_nothing_of_failed
     visit.exchange(&*store, "q2", "", TurnState::Failed).await;
     visit.exchange(&*store, "q3", "stopped he", TurnState::Stopped).await;
     visit.exchange(&*store, "q4", "", TurnState::Stopped).await;
-    let (_, number) = visit.open(&*store, "q5").await;
-    let recalled = store.recall(visit.conversation(), number, 10).await.unwrap();
-    assert_eq!(texts(&recalled), ["q1", "half an", "q2", "q3", "stopped he", "q4"]);
+    let recalled = visit.recall(&*store, 10).await;
+    assert_eq!(recalled, ["q1", "half an", "q2", "q3", "stopped he", "q4"]);
 }

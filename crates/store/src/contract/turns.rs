@@ -57,7 +57,10 @@ pub async fn of_many_turns_at_once_one_is_opened(store: Arc<dyn Store>) {
         turns.spawn(async move { store.open_turn(turn).await.unwrap() });
     }
     let results = turns.join_all().await;
-    assert_eq!(results.iter().filter(|result| **result == OpenedTurn::Opened { number: 1 }).count(), 1);
+    assert_eq!(
+        results.iter().filter(|result| matches!(result, OpenedTurn::Opened { number: 1, .. })).count(),
+        1
+    );
     assert_eq!(results.iter().filter(|result| **result == OpenedTurn::Busy).count(), 19);
 }
 
@@ -72,6 +75,27 @@ pub async fn a_session_that_is_gone_opens_no_turn(store: Arc<dyn Store>) {
     store.end_session(&visit.session.site, &visit.session.id_hash, NOW).await.unwrap();
     assert_eq!(store.open_turn(visit.turn("hello")).await.unwrap(), OpenedTurn::SessionGone);
     assert_eq!(latest(&*store, &visit).await, None);
+}
+
+pub async fn a_session_that_rested_too_long_opens_no_turn(store: Arc<dyn Store>) {
+    let visit = Visit::begin(&*store).await;
+    let at = |idle_before| NewTurn { idle_before, ..visit.turn("hello") };
+    assert_eq!(store.open_turn(at(NOW.plus_ms(1))).await.unwrap(), OpenedTurn::SessionGone);
+    assert_eq!(opened(&store.open_turn(at(NOW)).await.unwrap()), 1);
+}
+
+pub async fn opening_a_turn_notes_the_use_of_its_session_now_and_then(store: Arc<dyn Store>) {
+    let visit = Visit::begin(&*store).await;
+    let last_seen = async || {
+        let found = store.find_session(&visit.session.site, &visit.session.id_hash).await.unwrap();
+        found.unwrap().last_seen_at
+    };
+    for (touch_before, noted_at) in [(NOW, NOW), (NOW.plus_ms(1), NOW.plus_ms(20_000))] {
+        let turn = NewTurn { now: NOW.plus_ms(20_000), touch_before, ..visit.turn("hello") };
+        opened(&store.open_turn(turn.clone()).await.unwrap());
+        store.record_answer(ended(&turn, "", TurnState::Failed)).await.unwrap();
+        assert_eq!(last_seen().await, noted_at);
+    }
 }
 
 pub async fn a_foreign_session_opens_no_turn(store: Arc<dyn Store>) {

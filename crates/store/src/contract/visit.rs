@@ -13,6 +13,10 @@ use chat_proxy_core::{Code, Origin, Timestamp};
 /// When the tests happen.
 pub const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
+/// How long a session of the tests may rest, and when its use is noted.
+pub const IDLE_MS: i64 = 30_000;
+pub const TOUCH_MS: i64 = 10_000;
+
 /// Bytes that no other call gives, in this process or another one.
 pub fn unique<const N: usize>() -> [u8; N] {
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -76,6 +80,9 @@ impl Visit {
             client_ip_hash: Some(unique()),
             idempotency: None,
             may_open: true,
+            recall: 100,
+            idle_before: NOW.plus_ms(-IDLE_MS),
+            touch_before: NOW.plus_ms(-TOUCH_MS),
             now: NOW,
         }
     }
@@ -85,6 +92,15 @@ impl Visit {
         let turn = self.turn(message);
         let number = opened(&store.open_turn(turn.clone()).await.unwrap());
         (turn, number)
+    }
+
+    /// Opens a turn that recalls so many messages, ends it, and gives their texts.
+    pub async fn recall(&self, store: &dyn Store, recall: u32) -> Vec<String> {
+        let turn = NewTurn { recall, ..self.turn("and before?") };
+        let opened = store.open_turn(turn.clone()).await.unwrap();
+        let OpenedTurn::Opened { transcript, .. } = opened else { unreachable!("not opened: {opened:?}") };
+        store.record_answer(ended(&turn, "", TurnState::Failed)).await.unwrap();
+        transcript.into_iter().map(|message| message.content).collect()
     }
 
     /// Opens a turn and ends it.
@@ -103,7 +119,7 @@ impl Visit {
 
 /// The number of a turn that must have been opened.
 pub fn opened(turn: &OpenedTurn) -> u32 {
-    let OpenedTurn::Opened { number } = turn else { unreachable!("not opened: {turn:?}") };
+    let OpenedTurn::Opened { number, .. } = turn else { unreachable!("not opened: {turn:?}") };
     *number
 }
 

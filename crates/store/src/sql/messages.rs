@@ -5,7 +5,7 @@ use chat_proxy_core::conversation::{Cursor, Message, MessagePage, Role};
 use chat_proxy_core::ids::{ConversationId, TurnId};
 use chat_proxy_core::store::StoreError;
 
-use super::db::{self, Connection, Pool, Query, Row};
+use super::db::{self, Connection, Executor, Pool, Query, Row};
 use super::fields::{Fields, NOT_SEALED};
 
 const INSERT_MESSAGE: &str = include_str!("../../sql/message/insert_message.sql");
@@ -76,8 +76,9 @@ pub(super) async fn page(
     Ok(MessagePage { messages: oldest_first(latest_first), next_cursor })
 }
 
+/// The latest `limit` messages before the turn with this number, oldest first.
 pub(super) async fn recall(
-    readers: &Pool,
+    connection: &mut Connection,
     conversation: &ConversationId,
     before_turn: u32,
     limit: u32,
@@ -86,7 +87,7 @@ pub(super) async fn recall(
         .bind(conversation.as_str())
         .bind(i64::from(before_turn))
         .bind(i64::from(limit));
-    read(readers, query).await.map(oldest_first)
+    read(connection, query).await.map(oldest_first)
 }
 
 fn oldest_first(latest_first: Vec<(i64, Message)>) -> Vec<Message> {
@@ -94,8 +95,8 @@ fn oldest_first(latest_first: Vec<(i64, Message)>) -> Vec<Message> {
 }
 
 /// Entries with their numbers.
-async fn read(readers: &Pool, query: Query) -> Result<Vec<(i64, Message)>, StoreError> {
-    let rows = query.fetch_all(readers).await.map_err(db::failed)?;
+async fn read(on: impl Executor, query: Query) -> Result<Vec<(i64, Message)>, StoreError> {
+    let rows = query.fetch_all(on).await.map_err(db::failed)?;
     rows.iter().map(|row| Ok((Fields(row).number("number")?, message(row)?))).collect()
 }
 

@@ -5,7 +5,7 @@ use chat_proxy_core::conversation::Role;
 use chat_proxy_core::ids::{AnswerId, ConversationId, MessageId, SiteId, TurnId};
 use chat_proxy_core::keys::Digest;
 use chat_proxy_core::store::{
-    EndedTurn, Idempotency, LateAnswer, NewTurn, OpenedTurn, StoreError, TurnRecord,
+    EndedTurn, Idempotency, LateAnswer, NewTurn, OpenedTurn, StoreError, TouchSession, TurnRecord,
 };
 use chat_proxy_core::turn::TurnState;
 use chat_proxy_core::usage::UsageEvent;
@@ -36,7 +36,7 @@ impl Write for NewTurn {
     type Output = OpenedTurn;
 
     async fn run(&self, connection: &mut Connection) -> Result<OpenedTurn, StoreError> {
-        if !has_open_session(connection, self).await? {
+        if !use_session(connection, self).await? {
             return Ok(OpenedTurn::SessionGone);
         }
         if let Some(idempotency) = &self.idempotency
@@ -70,20 +70,37 @@ impl Write for NewTurn {
             created_at: self.now,
         };
         messages::insert(connection, message).await?;
-        Ok(OpenedTurn::Opened { number })
+        let transcript = match self.recall {
+            0 => Vec::new(),
+            limit => messages::recall(connection, &self.conversation, number, limit).await?,
+        };
+        Ok(OpenedTurn::Opened { number, transcript })
     }
 }
 
-async fn has_open_session(connection: &mut Connection, turn: &NewTurn) -> Result<bool, StoreError> {
+/// Whether the turn's session stands. If so, its use is noted.
+async fn use_session(connection: &mut Connection, turn: &NewTurn) -> Result<bool, StoreError> {
     let row = db::query(FIND_OPEN_SESSION)
         .bind(&turn.session_id_hash[..])
         .bind(turn.site.as_str())
         .bind(turn.conversation.as_str())
         .bind(turn.now.0)
-        .fetch_optional(connection)
+        .bind(turn.idle_before.0)
+        .fetch_optional(&mut *connection)
         .await
         .map_err(db::failed)?;
-    Ok(row.is_some())
+    let Some(row) = row else { return Ok(false) };
+    if Fields(&row).time("last_seen_at")? < turn.touch_before {
+        let touch = TouchSession {
+            site: turn.site.clone(),
+            id_hash: turn.session_id_hash,
+            now: turn.now,
+            is_resumed: false,
+            rotation: None,
+        };
+        touch.run(connection).await?;
+    }
+    Ok(true)
 }
 
 /// What became of the turn that claimed this key before, if one did.
