@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::Context;
-use chat_proxy_server::listener::{ConnectionBounds, ListenerOptions, serve};
+use chat_proxy_server::listener::{ConnectionBounds, ListenerOptions, serve, serve_on};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -44,7 +44,8 @@ pub(crate) async fn run(app: App, listeners: Listeners, metrics: PrometheusHandl
         census: app.census.clone(),
         bounds: listeners.bounds,
     };
-    let shards = Shards::start(listeners.public, public, &closing, FAREWELL_TIME)?;
+    let shards = Shards::start()?;
+    let public = tasks.spawn(serve_on(shards.runtimes(), listeners.public, public, closing.clone()));
     if let Some(listener) = listeners.operations {
         let options = ListenerOptions {
             router: chat_proxy_server::operations_router(app.state.clone()),
@@ -71,14 +72,16 @@ pub(crate) async fn run(app: App, listeners: Listeners, metrics: PrometheusHandl
     app.lifecycle.stop();
     within(RECORD_TIME, app.lifecycle.turns().wait(), "turns").await;
     closing.cancel();
-    shards.end().await;
+    if let Ok(connections) = public.await {
+        within(FAREWELL_TIME, connections.wait(), "connections").await;
+    }
+    drop(shards);
     app.store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Waits for something to end, but no longer than that.
-pub(crate) async fn within(limit: Duration, wait: impl Future<Output = ()>, what: &str) {
+async fn within(limit: Duration, wait: impl Future<Output = ()>, what: &str) {
     if timeout(limit, wait).await.is_err() {
         tracing::warn!("some {what} did not end in time");
     }

@@ -6,6 +6,7 @@ mod stall;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -58,25 +60,26 @@ pub struct ListenerOptions {
     pub bounds: ConnectionBounds,
 }
 
-/// What is served and who gets in: shared by every loop that accepts for it, so that the bounds hold for all of them
-/// together.
+/// One of the runtimes that serve connections.
 #[derive(Debug)]
-pub struct Entrance {
-    router: Router,
-    census: Arc<Census>,
-    admission: Arc<Admission>,
-    refusals: Arc<Semaphore>,
+struct Lane {
+    runtime: Handle,
+    open: Arc<AtomicUsize>,
 }
 
-impl Entrance {
-    /// Nobody is inside yet.
-    pub fn new(options: ListenerOptions) -> Self {
-        Self {
-            router: options.router,
-            census: options.census,
-            admission: Admission::new(options.bounds),
-            refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
-        }
+/// A connection's place in its lane.
+struct InLane(Arc<AtomicUsize>);
+
+impl Lane {
+    fn enter(&self) -> InLane {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        InLane(Arc::clone(&self.open))
+    }
+}
+
+impl Drop for InLane {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -97,16 +100,20 @@ pub async fn serve(
     options: ListenerOptions,
     closing: CancellationToken,
 ) -> TaskTracker {
-    accept(listener, Arc::new(Entrance::new(options)), closing).await
+    serve_on(vec![Handle::current()], listener, options, closing).await
 }
 
-/// The same for one of several loops. What it accepts stays on the runtime that it runs on.
-pub async fn accept(
+/// The same with each connection on one of several runtimes, from its first byte to its last: the one with the fewest.
+pub async fn serve_on(
+    runtimes: Vec<Handle>,
     listener: TcpListener,
-    entrance: Arc<Entrance>,
+    options: ListenerOptions,
     closing: CancellationToken,
 ) -> TaskTracker {
     let connections = TaskTracker::new();
+    let admission = Admission::new(options.bounds);
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
+    let lanes: Vec<_> = runtimes.into_iter().map(|runtime| Lane { runtime, open: Arc::default() }).collect();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -117,14 +124,20 @@ pub async fn accept(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        if let Some(place) = entrance.admission.admit(peer.ip()) {
-            let open = entrance.census.open_connection();
-            let connection = connection(stream, peer, entrance.router.clone(), closing.clone());
-            connections.spawn(async move {
-                connection.await;
-                drop((open, place));
-            });
-        } else if let Ok(permit) = Arc::clone(&entrance.refusals).try_acquire_owned() {
+        if let Some(place) = admission.admit(peer.ip()) {
+            let Some(lane) = lanes.iter().min_by_key(|lane| lane.open.load(Ordering::Relaxed)) else { break };
+            let open = (options.census.open_connection(), place, lane.enter());
+            let (router, closing) = (options.router.clone(), closing.clone());
+            // Given back by the runtime that accepted it, to be taken up by the one that serves it.
+            let stream = stream.into_std();
+            let serving = async move {
+                if let Ok(stream) = stream.and_then(TcpStream::from_std) {
+                    connection(stream, peer, router, closing).await;
+                }
+                drop(open);
+            };
+            connections.spawn_on(serving, &lane.runtime);
+        } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
             connections.spawn(async move {
                 // Whether the client hears of it is up to the client.
                 let _ = timeout(REFUSAL_TIMEOUT, refuse(stream)).await;
