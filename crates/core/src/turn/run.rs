@@ -2,12 +2,14 @@
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use metrics::{counter, gauge, histogram};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
 use crate::clock::Timestamp;
@@ -65,7 +67,8 @@ pub(super) fn spawn(parts: Arc<Parts>, running: Running, writer: LogWriter) {
 async fn run(parts: Arc<Parts>, running: Running, mut writer: LogWriter) {
     let open = OpenTurns::enter();
     let beginning = Beginning::of(&running);
-    let mut progress = Progress { answer: Answer::default(), first_piece: None, kept_at: Instant::now() };
+    let mut progress =
+        Progress { answer: Answer::default(), first_piece: None, kept_at: Instant::now(), has_news: false };
     let stop_asked = writer.log().stop_asked();
     let ending = {
         // A panic costs this turn and nothing else (R12); what was heard until then is still recorded.
@@ -93,6 +96,8 @@ struct Progress {
     first_piece: Option<Duration>,
     /// When the answer was last kept, or begun.
     kept_at: Instant,
+    /// Whether anything came since then.
+    has_news: bool,
 }
 
 /// Asks the agent and appends what it says, to the end.
@@ -109,13 +114,28 @@ async fn hear(parts: &Parts, running: Running, writer: &mut LogWriter, progress:
         Err(error) => return AnswerEnd { error: Some(error) },
     };
     let mut events = Vec::new();
+    // An agent that falls silent brings no piece that would remind of what is not kept yet.
+    let mut reminder = pin!(sleep(CHECKPOINT_INTERVAL));
     loop {
-        let end = poll_fn(|context| stream.poll_events(context, &mut events)).await;
+        let mut is_reminded = false;
+        let end = poll_fn(|context| {
+            let polled = stream.poll_events(context, &mut events);
+            if polled.is_pending() && reminder.as_mut().poll(context).is_ready() {
+                reminder.as_mut().reset(Instant::now() + CHECKPOINT_INTERVAL);
+                is_reminded = true;
+                return Poll::Ready(None);
+            }
+            polled
+        })
+        .await;
+        progress.has_news |= !events.is_empty();
         progress.answer.take(&mut events, writer);
         if progress.first_piece.is_none() && progress.answer.deltas > 0 {
             progress.first_piece = Some(began.elapsed());
         }
-        progress.keep(parts, writer.log().turn());
+        if is_reminded || progress.kept_at.elapsed() >= CHECKPOINT_INTERVAL {
+            progress.keep(parts, writer.log().turn());
+        }
         if let Some(end) = end {
             return end;
         }
@@ -123,9 +143,9 @@ async fn hear(parts: &Parts, running: Running, writer: &mut LogWriter, progress:
 }
 
 impl Progress {
-    /// Has the answer kept if that was long enough ago. The pieces do not wait for it.
+    /// Has the answer kept if there is something new in it. The pieces do not wait for it.
     fn keep(&mut self, parts: &Parts, turn: &TurnId) {
-        if self.kept_at.elapsed() < CHECKPOINT_INTERVAL || self.answer.text.is_empty() {
+        if self.answer.text.is_empty() || !std::mem::take(&mut self.has_news) {
             return;
         }
         self.kept_at = Instant::now();
