@@ -47,6 +47,12 @@ test: web binary ## Run every test: Rust, web, a real browser; installs what is 
 check: check-format check-lints check-rules check-dependencies check-web check-generated check-fuzz ## Everything else that must hold: format, lints, rules, licenses, generated files, fuzzing
 	@echo "check: all of it holds"
 
+# KILLS=1000, SEED=..., READERS=..., CONNECTIONS=... ask for more, or for one run again.
+.PHONY: soak
+soak: ## Kill it hundreds of times, lean on it for long; keeps the results (KILLS=1000 SEED=… repeat a run)
+	@scripts/need cargo cc gzip
+	scripts/soak
+
 .PHONY: test-n8n
 test-n8n: binary ## Send real messages through the proxy to a real n8n, which it installs
 	@scripts/need node npm python3 curl

@@ -128,7 +128,34 @@ impl http_body::Body for EventBody {
 
 #[cfg(test)]
 mod tests {
+    use chat_proxy_core::testing::SeededIds;
+    use chat_proxy_core::turn::replay::Replays;
+    use chat_proxy_core::{ConversationId, TurnId};
+    use http_body_util::BodyExt;
+    use tokio::time::Instant;
+
     use super::*;
+
+    /// SE-03, R13
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_stream_carries_a_comment_at_least_every_fifteen_seconds() {
+        let replays = Replays::new(encode, Arc::new(SeededIds::default()));
+        let conversation = ConversationId::from_bytes([1; 16]);
+        let mut writer = replays.begin(&conversation, TurnId::from_bytes([2; 16]), 1);
+        writer.push(&StreamEvent::Item { content: "a" });
+        writer.flush();
+        let readers = writer.log().reader_after(None).into_iter().collect();
+        let stream = EventStream { reset: None, readers, says_done: false };
+        let mut body = stream.into_response(&Arc::default()).into_body();
+        let (began, mut said) = (Instant::now(), Vec::new());
+        while began.elapsed() < Duration::from_secs(40) {
+            let before = Instant::now();
+            said.push(body.frame().await.unwrap().unwrap().into_data().unwrap());
+            assert!(before.elapsed() <= Duration::from_secs(15), "{:?}", before.elapsed());
+        }
+        assert!(said[1].starts_with(b"id: "), "{said:?}");
+        assert!(said.len() > 3 && said[2..].iter().all(|bytes| *bytes == HEARTBEAT), "{said:?}");
+    }
 
     #[test]
     fn an_event_is_one_data_line_whatever_its_text() {

@@ -65,6 +65,12 @@ impl Home {
         })
     }
 
+    /// Whether these words have been written to the database lately, as far as a killed process is concerned.
+    pub fn has_written(&self, words: &str) -> bool {
+        let log = fs::read(self.database().with_file_name("chat-proxy.db-wal")).unwrap();
+        log.windows(words.len()).any(|window| window == words.as_bytes())
+    }
+
     /// Starts the program. It begins to listen a moment later, on a port that was free.
     pub fn start(&self) -> Program {
         let log = self.folder.path().join(format!("{}.log", self.starts.fetch_add(1, Ordering::SeqCst)));

@@ -21,9 +21,6 @@ use crate::sse::Event;
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Longer than any process of a run serves, save one whose visitors are kept from speaking.
 const RUNNING_LIMIT: Duration = Duration::from_secs(15);
-/// A crash takes only text that is younger. Text is kept every five seconds; the rest is for a busy machine.
-const LOSS_LIMIT: Duration = Duration::from_secs(5 + 4);
-
 /// What goes wrong for a visitor.
 #[derive(Debug)]
 pub enum Trouble {
@@ -299,9 +296,6 @@ impl Visitor {
             return Err(format!("{key} ended as {state}, and no process had died"));
         }
         let loss = self.ledger.death_of(heard.life).map_or(Duration::ZERO, |death| heard.loss(death));
-        if loss > LOSS_LIMIT {
-            return Err(format!("{key} lost text that was {loss:?} old"));
-        }
         self.ledger.count(|figures| {
             figures.turns += 1;
             figures.oldest_loss = figures.oldest_loss.max(loss);

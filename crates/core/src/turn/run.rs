@@ -2,12 +2,14 @@
 
 use std::future::{pending, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use metrics::{counter, gauge, histogram};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
 use crate::clock::Timestamp;
@@ -124,6 +126,8 @@ struct Progress {
     kept_at: Instant,
     /// The agent may have seen the question.
     was_asked: bool,
+    /// Whether anything came since then.
+    has_news: bool,
 }
 
 /// Asks the agent and appends what it says, to the end.
@@ -158,13 +162,28 @@ async fn hear(
         Err(error) => return AnswerEnd { error: Some(error) },
     };
     let mut events = Vec::new();
+    // An agent that falls silent brings no piece that would remind of what is not kept yet.
+    let mut reminder = pin!(sleep(CHECKPOINT_INTERVAL));
     loop {
-        let end = poll_fn(|context| stream.poll_events(context, &mut events)).await;
+        let mut is_reminded = false;
+        let end = poll_fn(|context| {
+            let polled = stream.poll_events(context, &mut events);
+            if polled.is_pending() && reminder.as_mut().poll(context).is_ready() {
+                reminder.as_mut().reset(Instant::now() + CHECKPOINT_INTERVAL);
+                is_reminded = true;
+                return Poll::Ready(None);
+            }
+            polled
+        })
+        .await;
+        progress.has_news |= !events.is_empty();
         progress.answer.take(&mut events, writer);
         if progress.first_piece.is_none() && progress.answer.deltas > 0 {
             progress.first_piece = Some(began.elapsed());
         }
-        progress.keep(parts, writer.log().turn());
+        if is_reminded || progress.kept_at.elapsed() >= CHECKPOINT_INTERVAL {
+            progress.keep(parts, writer.log().turn());
+        }
         if let Some(end) = end {
             let Some(started) = progress.answer.started.take() else { return end };
             drop(stream);
@@ -177,7 +196,7 @@ async fn hear(
 
 impl Progress {
     fn new() -> Self {
-        Self { answer: Answer::default(), first_piece: None, kept_at: Instant::now(), was_asked: false }
+        Self { answer: Answer::default(), first_piece: None, kept_at: Instant::now(), was_asked: false, has_news: false }
     }
 
     /// Takes over what came by the callback.
@@ -196,9 +215,9 @@ impl Progress {
         (AnswerEnd { error }, posted)
     }
 
-    /// Has the answer kept if that was long enough ago. The pieces do not wait for it.
+    /// Has the answer kept if there is something new in it. The pieces do not wait for it.
     fn keep(&mut self, parts: &Parts, turn: &TurnId) {
-        if self.kept_at.elapsed() < CHECKPOINT_INTERVAL || self.answer.text.is_empty() {
+        if self.answer.text.is_empty() || !std::mem::take(&mut self.has_news) {
             return;
         }
         self.kept_at = Instant::now();
