@@ -112,6 +112,8 @@ impl ExecutionApi {
         headers.insert(header::USER_AGENT, USER_AGENT);
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(API_KEY, self.key.clone());
+        // A POST without content says so (RFC 9110 §8.6); hyper alone would leave it out, and some servers then refuse.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         match tokio::time::timeout(RESPONSE_LIMIT, self.client.request(request)).await {
             // What the body says of the execution is of no use here.
             Ok(Ok(response)) => judge(response.status()),
