@@ -13,7 +13,7 @@ import { runScript, version } from "./real-n8n.mjs";
 const EXIT_NOT_INSTALLED = 75;
 const TEST_MS = 120_000;
 // The templates first: if n8n itself does not do what they promise, the proxy's tests only repeat it.
-const files = ["templates.test.mjs", "proxy.test.mjs"].map((name) => fileURLToPath(new URL(name, import.meta.url)));
+const files = ["templates.test.mjs", "proxy.test.mjs", "callback.test.mjs"].map((name) => fileURLToPath(new URL(name, import.meta.url)));
 
 const n8n = (command, stdout = "ignore") => spawnSync(runScript, [command], { stdio: ["ignore", stdout, "inherit"], encoding: "utf8" });
 

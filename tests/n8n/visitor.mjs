@@ -7,6 +7,7 @@ const ANSWER_MS = 60_000;
 export class Visitor {
   #proxy;
   #token;
+  #sessionId;
   site;
   /** All that this visitor has received: heads and bodies, the session token left out. */
   received = "";
@@ -19,12 +20,30 @@ export class Visitor {
     const text = await response.text();
     if (response.status !== 200) throw new Error(`session/create: ${response.status} ${text}`);
     visitor.#token = JSON.parse(text).session_token;
+    visitor.#sessionId = JSON.parse(text).session_id;
     visitor.received += text.replaceAll(visitor.#token, "");
     return visitor;
   }
 
-  /** One turn: `{text, items, state, error, done, firstItemMs, endMs}`. */
-  async ask(message) {
+  /** Ends the running answer. */
+  async stop() {
+    const response = await this.#post("/api/v1/chat/stop", {});
+    if (response.status !== 200) throw new Error(`chat/stop: ${response.status} ${await response.text()}`);
+  }
+
+  /** What was said before: `[{role, content, state}]`, oldest first. */
+  async history() {
+    const response = await fetch(`${this.#proxy.url}/api/v1/chat/history/${this.#sessionId}`, {
+      headers: { authorization: `Bearer ${this.#token}` },
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    const text = await response.text();
+    this.received += text;
+    return JSON.parse(text).messages.map(({ role, content, state }) => ({ role, content, state }));
+  }
+
+  /** One turn: `{text, items, state, error, done, firstItemMs, endMs}`. `onEvent` sees each event as it comes. */
+  async ask(message, onEvent = () => {}) {
     const startedAt = performance.now();
     const answer = { text: "", items: 0, state: undefined, error: undefined, done: false };
     const response = await this.#post("/api/v1/chat/stream", { message });
@@ -35,6 +54,7 @@ export class Visitor {
         continue;
       }
       const event = JSON.parse(data);
+      onEvent(event);
       if (event.type === "item") {
         answer.firstItemMs ??= performance.now() - startedAt;
         answer.items += 1;

@@ -145,10 +145,11 @@ fn judge(status: StatusCode) -> Result<(), Refusal> {
         ),
         StatusCode::NOT_FOUND => refusal(
             "status_404",
-            "n8n's API knows no such running execution. Either it had ended, or api_url is not the address of this n8n, \
-             or the API is switched off there.",
+            "n8n's API knows no such execution. Either api_url is not the address of this n8n, or its API is switched off, \
+             or the key's owner cannot see the workflow.",
             false,
         ),
+        StatusCode::CONFLICT => refusal("ended", "It had ended by itself.", false),
         _ if status.is_redirection() => refusal(
             "redirect",
             "n8n's API redirects, and redirects are not followed. Set the site's api_url to the address at which n8n \
@@ -158,7 +159,7 @@ fn judge(status: StatusCode) -> Result<(), Refusal> {
         _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
             refusal("status_5xx", "n8n's API failed. Its own log says why.", true)
         }
-        _ => refusal("status_4xx", "n8n's API refused. Most likely the execution had ended.", false),
+        _ => refusal("status_4xx", "n8n's API refused. Its own log says why.", false),
     })
 }
 

@@ -124,10 +124,10 @@ struct Progress {
     first_piece: Option<Duration>,
     /// When the answer was last kept, or begun.
     kept_at: Instant,
-    /// The agent may have seen the question.
-    was_asked: bool,
     /// Whether anything came since then.
     has_news: bool,
+    /// The agent may have seen the question.
+    was_asked: bool,
 }
 
 /// Asks the agent and appends what it says, to the end.
@@ -196,7 +196,13 @@ async fn hear(
 
 impl Progress {
     fn new() -> Self {
-        Self { answer: Answer::default(), first_piece: None, kept_at: Instant::now(), was_asked: false, has_news: false }
+        Self {
+            answer: Answer::default(),
+            first_piece: None,
+            kept_at: Instant::now(),
+            has_news: false,
+            was_asked: false,
+        }
     }
 
     /// Takes over what came by the callback.
