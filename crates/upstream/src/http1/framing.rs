@@ -61,8 +61,8 @@ impl Framing {
             if version == Version::HTTP_10 {
                 return Err(BrokenFraming);
             }
-            let codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-            let last = codings.last().and_then(|value| value.to_str().ok()?.rsplit(',').next());
+            let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+            let last = codings.next_back().and_then(|value| value.to_str().ok()?.rsplit(',').next());
             let is_chunked = last.is_some_and(|coding| coding.trim().eq_ignore_ascii_case("chunked"));
             return Ok(if is_chunked { Self::Chunked(CHUNK_BEGINS) } else { Self::UntilClose });
         }
