@@ -70,13 +70,11 @@ impl Places {
         }
         let mut turn: Acquiring = Box::pin(Arc::clone(&room.free).acquire_owned());
         // The first look takes the spot in the line; without it, the order would be that in which tasks come to run.
-        match (&mut turn).now_or_never() {
-            Some(Ok(permit)) => Ok(Entry::Here(Place::new(guest, permit))),
-            _ => {
-                let spot = Spot::new(&guest);
-                Ok(Entry::InLine(Waiting { turn, until: Instant::now() + bounds.wait, spot, guest }))
-            }
+        if let Some(Ok(permit)) = (&mut turn).now_or_never() {
+            return Ok(Entry::Here(Place::new(guest, permit)));
         }
+        let spot = Spot::new(&guest);
+        Ok(Entry::InLine(Waiting { turn, until: Instant::now() + bounds.wait, spot, guest }))
     }
 }
 
