@@ -51,11 +51,7 @@ impl Places {
             let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(rooms.entry(site.clone()).or_insert_with(|| Arc::new(Room::new(site, bounds))))
         };
-        // A free place is never taken past the line: the semaphore hands places to those who wait first.
-        if let Ok(permit) = Arc::clone(&room.free).try_acquire_owned() {
-            return Ok(Entry::Here(Place::new(&room, permit)));
-        }
-        let Some(spot) = Spot::take(&room) else {
+        let Some(guest) = Guest::let_in(&room) else {
             room.turn_away("full");
             if !room.is_full_told.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
@@ -68,12 +64,17 @@ impl Places {
             }
             return Err(Full);
         };
+        // A free place is never taken past the line: the semaphore hands places to those who wait first.
+        if let Ok(permit) = Arc::clone(&room.free).try_acquire_owned() {
+            return Ok(Entry::Here(Place::new(guest, permit)));
+        }
         let mut turn: Acquiring = Box::pin(Arc::clone(&room.free).acquire_owned());
         // The first look takes the spot in the line; without it, the order would be that in which tasks come to run.
-        match (&mut turn).now_or_never() {
-            Some(Ok(permit)) => Ok(Entry::Here(Place::new(&room, permit))),
-            _ => Ok(Entry::InLine(Waiting { turn, until: Instant::now() + bounds.wait, spot })),
+        if let Some(Ok(permit)) = (&mut turn).now_or_never() {
+            return Ok(Entry::Here(Place::new(guest, permit)));
         }
+        let spot = Spot::new(&guest);
+        Ok(Entry::InLine(Waiting { turn, until: Instant::now() + bounds.wait, spot, guest }))
     }
 }
 
@@ -89,20 +90,21 @@ pub(super) enum Entry {
 /// A place at the agent. Dropping it lets the first in the line in.
 #[derive(Debug)]
 pub(super) struct Place {
-    room: Arc<Room>,
+    // Before the permit: whoever gets that place must not find the room fuller than it is.
+    guest: Guest,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Place {
-    fn new(room: &Arc<Room>, permit: OwnedSemaphorePermit) -> Self {
-        room.running.increment(1);
-        Self { room: Arc::clone(room), _permit: permit }
+    fn new(guest: Guest, permit: OwnedSemaphorePermit) -> Self {
+        guest.0.running.increment(1);
+        Self { guest, _permit: permit }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.room.running.decrement(1);
+        self.guest.0.running.decrement(1);
     }
 }
 
@@ -111,6 +113,7 @@ pub(super) struct Waiting {
     turn: Acquiring,
     until: Instant,
     spot: Spot,
+    guest: Guest,
 }
 
 impl std::fmt::Debug for Waiting {
@@ -122,12 +125,14 @@ impl std::fmt::Debug for Waiting {
 impl Waiting {
     /// Waits for the place. The error is the end of the turn: the agent has not seen its question.
     pub(super) async fn place(self) -> Result<Place, UpstreamError> {
-        let Self { turn, until, spot } = self;
-        if let Ok(Ok(permit)) = timeout_at(until, turn).await {
-            return Ok(Place::new(&spot.0, permit));
+        let Self { turn, until, spot, guest } = self;
+        let waited = timeout_at(until, turn).await;
+        drop(spot);
+        if let Ok(Ok(permit)) = waited {
+            return Ok(Place::new(guest, permit));
         }
-        spot.0.turn_away("waited");
-        Err(waited_in_vain(&spot.0))
+        guest.0.turn_away("waited");
+        Err(waited_in_vain(&guest.0))
     }
 }
 
@@ -154,8 +159,9 @@ fn waited_in_vain(room: &Room) -> UpstreamError {
 struct Room {
     site: SiteId,
     free: Arc<Semaphore>,
-    bound: usize,
-    waiting: AtomicUsize,
+    bounds: PlaceBounds,
+    /// Those with a place and those in line.
+    guests: AtomicUsize,
     /// Said once for each time that the line fills up.
     is_full_told: AtomicBool,
     running: Gauge,
@@ -167,8 +173,8 @@ impl Room {
         Self {
             site: site.clone(),
             free: Arc::new(Semaphore::new(bounds.running.min(Semaphore::MAX_PERMITS))),
-            bound: bounds.queued,
-            waiting: AtomicUsize::new(0),
+            bounds,
+            guests: AtomicUsize::new(0),
             is_full_told: AtomicBool::new(false),
             running: gauge!("chat_proxy_running_answers", "site" => site.to_string()),
             queued: gauge!("chat_proxy_queued_turns", "site" => site.to_string()),
@@ -181,25 +187,41 @@ impl Room {
     }
 }
 
-/// Counts as one in the line while it lives.
+/// Counts as one in the room while it lives, with a place or in line.
 #[derive(Debug)]
-struct Spot(Arc<Room>);
+struct Guest(Arc<Room>);
+
+impl Guest {
+    fn let_in(room: &Arc<Room>) -> Option<Self> {
+        let bound = room.bounds.running.saturating_add(room.bounds.queued);
+        let one_more = |guests: usize| (guests < bound).then_some(guests + 1);
+        room.guests.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        Some(Self(Arc::clone(room)))
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if self.0.guests.fetch_sub(1, Ordering::AcqRel) <= self.0.bounds.running {
+            self.0.is_full_told.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Shows in the figures as one in line while it lives.
+struct Spot(Gauge);
 
 impl Spot {
-    fn take(room: &Arc<Room>) -> Option<Self> {
-        let longer = |length: usize| (length < room.bound).then_some(length + 1);
-        room.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, longer).ok()?;
-        room.queued.increment(1);
-        Some(Self(Arc::clone(room)))
+    fn new(guest: &Guest) -> Self {
+        let queued = guest.0.queued.clone();
+        queued.increment(1);
+        Self(queued)
     }
 }
 
 impl Drop for Spot {
     fn drop(&mut self) {
-        self.0.queued.decrement(1);
-        if self.0.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.is_full_told.store(false, Ordering::Relaxed);
-        }
+        self.0.decrement(1);
     }
 }
 
@@ -344,6 +366,19 @@ mod tests {
         assert!(enter(&places, 1, 1).is_err());
         drop(waiting);
         spot(enter(&places, 1, 1));
+    }
+
+    /// Whose place was just given up has left, also while the next one has not come to run yet.
+    #[tokio::test(start_paused = true)]
+    async fn a_line_that_moved_up_has_room_at_its_end_at_once() {
+        let places = Places::default();
+        let held = place(enter(&places, 1, 1));
+        let first = spot(enter(&places, 1, 1));
+        drop(held);
+        let second = spot(enter(&places, 1, 1));
+        assert!(enter(&places, 1, 1).is_err());
+        drop(first.place().await.unwrap());
+        drop(second.place().await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]

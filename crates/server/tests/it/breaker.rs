@@ -90,3 +90,18 @@ async fn a_repeated_message_needs_no_agent() {
     assert_eq!(json!(server.fake().requests().len()), json!(6));
     server.finish().await;
 }
+
+/// R5: a visitor who has heard enough says nothing about the agent.
+#[tokio::test]
+async fn answers_that_visitors_stop_open_nothing() {
+    let server = TestServer::new().start().await;
+    let visitor = server.visitor().await;
+    for asked in 1..=6 {
+        let mut response = visitor.begin("#hang").await;
+        server.fake().wait_for_requests(asked).await.unwrap();
+        visitor.post("/api/v1/chat/stop").send().await;
+        response.rest().await;
+    }
+    assert_eq!(visitor.say("#n=2").await.state(), "complete");
+    server.finish().await;
+}

@@ -39,7 +39,7 @@ pub struct TestSite {
 }
 
 impl TestSite {
-    /// Its agent is the fake's Chat Trigger.
+    /// Its agent is the fake's Chat Trigger, with places that no test fills by accident.
     pub fn new(id: &str, origins: &[&str]) -> Self {
         Self {
             id: id.to_owned(),
@@ -47,7 +47,7 @@ impl TestSite {
             webhook: "/webhook/chat".to_owned(),
             auth: UpstreamAuth::None,
             change: |_| {},
-            places: PlaceBounds::default(),
+            places: PlaceBounds { running: 100_000, ..PlaceBounds::default() },
             timeouts: UpstreamTimeouts::default(),
             bare_iframe: false,
             callback: None,
