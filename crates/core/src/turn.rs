@@ -317,8 +317,11 @@ impl Turns {
         };
         if let Some(known) = self.0.replays.of_event(conversation, last)
             && let Some(rest) = known.reader_after(Some(last.sequence))
+            // Who was told to come back and has nothing left there is owed the end, which is in the records.
+            && !(known.is_cut_short() && rest.is_at_end())
         {
-            let after = running.filter(|log| log.turn() != known.turn());
+            // Another turn follows only one whose end was told.
+            let after = running.filter(|log| log.turn() != known.turn() && !known.is_cut_short());
             let readers: Vec<_> = std::iter::once(rest)
                 .chain(after.and_then(|log| log.reader_after(None)))
                 .filter(|reader| !reader.is_at_end())
@@ -361,7 +364,8 @@ impl Turns {
     /// The log of a stored turn, made anew from the record when it is no longer kept. `withdrawals` were counted before
     /// the record was read.
     fn log_of(&self, conversation: &ConversationId, record: &TurnRecord, withdrawals: u64) -> LogOf {
-        if let Some(log) = self.0.replays.of_turn(conversation, &record.id) {
+        let kept = self.0.replays.of_turn(conversation, &record.id);
+        if let Some(log) = kept.filter(|log| !log.is_cut_short()) {
             return LogOf::Here(log);
         }
         if record.state == TurnState::Answering {

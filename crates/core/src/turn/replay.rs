@@ -83,6 +83,11 @@ impl TurnLog {
         self.lock().closed_at.is_some()
     }
 
+    /// Whether it was closed with `reconnect`, before its end.
+    pub fn is_cut_short(&self) -> bool {
+        self.lock().is_cut_short
+    }
+
     /// Asks for the end of the turn. What was said until then stands.
     pub fn ask_stop(&self) {
         self.stop.cancel();
