@@ -37,7 +37,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn open_turn(&self, turn: NewTurn) -> Result<OpenedTurn, StoreError>;
 
     /// Keeps what the agent has said so far, so that a crash loses only what came after. A turn that has ended already
-    /// is left as it is.
+    /// is left as it is. A busy store may refuse it with `Overloaded`: the next one has more in it.
     async fn checkpoint_answer(&self, turn: &TurnId, text: String) -> Result<(), StoreError>;
 
     /// Stores how a turn ended, its text and its usage event. A turn that has ended already is left as it is.

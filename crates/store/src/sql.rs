@@ -83,7 +83,7 @@ impl Store for SqlStore {
     }
 
     async fn checkpoint_answer(&self, turn: &TurnId, text: String) -> Result<(), StoreError> {
-        self.writes.write(CheckpointAnswer { turn: turn.clone(), text }).await
+        self.writes.write_when_calm(CheckpointAnswer { turn: turn.clone(), text }).await
     }
 
     async fn record_answer(&self, answer: EndedTurn) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@ use std::future::{pending, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -124,8 +125,8 @@ struct Progress {
     first_piece: Option<Duration>,
     /// When the answer was last kept, or begun.
     kept_at: Instant,
-    /// Whether anything came since then.
-    has_news: bool,
+    /// Whether anything came since then, or was not taken by a busy store.
+    has_news: Arc<AtomicBool>,
     /// The agent may have seen the question.
     was_asked: bool,
 }
@@ -176,7 +177,9 @@ async fn hear(
             polled
         })
         .await;
-        progress.has_news |= !events.is_empty();
+        if !events.is_empty() {
+            progress.has_news.store(true, Ordering::Relaxed);
+        }
         progress.answer.take(&mut events, writer);
         if progress.first_piece.is_none() && progress.answer.deltas > 0 {
             progress.first_piece = Some(began.elapsed());
@@ -200,7 +203,7 @@ impl Progress {
             answer: Answer::default(),
             first_piece: None,
             kept_at: Instant::now(),
-            has_news: false,
+            has_news: Arc::default(),
             was_asked: false,
         }
     }
@@ -223,17 +226,21 @@ impl Progress {
 
     /// Has the answer kept if there is something new in it. The pieces do not wait for it.
     fn keep(&mut self, parts: &Parts, turn: &TurnId) {
-        if self.answer.text.is_empty() || !std::mem::take(&mut self.has_news) {
+        if self.answer.text.is_empty() || !self.has_news.swap(false, Ordering::Relaxed) {
             return;
         }
         self.kept_at = Instant::now();
         let (store, turn, text) = (Arc::clone(&parts.store), turn.clone(), self.answer.text.clone());
+        let has_news = Arc::clone(&self.has_news);
         parts.lifecycle.turns().spawn(async move {
-            if let Err(error) = store.checkpoint_answer(&turn, text).await {
-                tracing::warn!(
+            match store.checkpoint_answer(&turn, text).await {
+                Ok(()) => {}
+                // The next one is soon enough.
+                Err(StoreError::Overloaded) => has_news.store(true, Ordering::Relaxed),
+                Err(error) => tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "an answer could not be kept on its way"
-                );
+                ),
             }
         });
     }

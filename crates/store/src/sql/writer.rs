@@ -25,6 +25,8 @@ use super::db::{self, Connection, Error, Options};
 const MAX_WRITES_PER_COMMIT: usize = 256;
 /// Writes that wait for the writer; beyond them new ones are refused.
 const MAX_WAITING_WRITES: usize = 1024;
+/// While more than this wait, what can be left out is left out, so that the rest is not refused because of it.
+const CALM_WAITING_WRITES: usize = 128;
 /// How long the end of a turn waits for room in the queue.
 const MAX_WAIT_FOR_ROOM: Duration = Duration::from_secs(20);
 
@@ -68,6 +70,14 @@ impl WriteQueue {
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })?;
         answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// The same for what can be left out: it is refused as soon as the writer is busy.
+    pub(super) async fn write_when_calm<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
+        if MAX_WAITING_WRITES - self.jobs.capacity() > CALM_WAITING_WRITES {
+            return Err(StoreError::Overloaded);
+        }
+        self.write(write).await
     }
 
     /// The same for what must not be refused lightly: it waits for room. Its number is bounded by the running turns,

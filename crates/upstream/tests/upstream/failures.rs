@@ -80,6 +80,7 @@ async fn a_redirect_is_never_followed() {
     assert_eq!((recorder.connections(), fake.requests().len()), (0, 5));
 }
 
+/// LK-05
 #[tokio::test]
 async fn a_proxy_in_the_environment_is_ignored() {
     const CHILD: &str = "CHAT_PROXY_TEST_WEBHOOK";

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use super::{MAX_WAITING_WRITES, Write, WriteQueue};
+use super::{CALM_WAITING_WRITES, MAX_WAITING_WRITES, Write, WriteQueue};
 use crate::sql::db::{self, Connection, Pool};
 use crate::sql::file;
 
@@ -201,6 +201,24 @@ async fn a_full_queue_refuses_new_writes_but_the_end_of_a_turn_waits_for_room() 
         write.await.unwrap().unwrap();
     }
     assert_eq!(usize::try_from(fixture.entries().await).unwrap(), MAX_WAITING_WRITES + 1);
+}
+
+#[tokio::test]
+async fn what_can_be_left_out_is_left_out_while_the_writer_is_busy() {
+    let fixture = Fixture::new().await;
+    fixture.queue.write_when_calm(Sql(WRITE)).await.unwrap();
+    let goes_on = fixture.hold().await;
+    let mut waiting = Vec::new();
+    for _ in 0..=CALM_WAITING_WRITES {
+        waiting.push(fixture.hand_in(Sql(WRITE)).await);
+    }
+    assert!(matches!(fixture.queue.write_when_calm(Sql(WRITE)).await, Err(StoreError::Overloaded)));
+    waiting.push(fixture.hand_in(Sql(WRITE)).await);
+    goes_on.notify_one();
+    for write in waiting {
+        write.await.unwrap().unwrap();
+    }
+    fixture.queue.write_when_calm(Sql(WRITE)).await.unwrap();
 }
 
 #[tokio::test]
