@@ -328,16 +328,11 @@ impl Turns {
                 .collect();
             return Ok(if readers.is_empty() { Resumption::Idle } else { Resumption::Rest(readers) });
         }
-        self.reset(conversation, last, running).await
+        self.reset(conversation, last).await
     }
 
     /// The whole state of the turn that `last` speaks of, or of the latest one, then the running one.
-    async fn reset(
-        &self,
-        conversation: &ConversationId,
-        last: EventId,
-        running: Option<Arc<TurnLog>>,
-    ) -> Result<Resumption, TurnError> {
+    async fn reset(&self, conversation: &ConversationId, last: EventId) -> Result<Resumption, TurnError> {
         let store = &self.0.store;
         let (log, seen) = loop {
             let withdrawals = self.0.replays.withdrawals();
@@ -354,7 +349,9 @@ impl Turns {
                 LogOf::Outdated => {}
             }
         };
-        let after = running.filter(|running| running.turn() != log.turn());
+        // Looked for only now: while the records were read, turns may have ended and others begun.
+        let running = self.0.replays.running(conversation);
+        let after = running.filter(|running| running.number() > log.number());
         let readers = log.reader_after(seen).into_iter();
         let readers = readers.chain(after.and_then(|log| log.reader_after(None))).collect();
         let own = seen.is_none().then_some(last);

@@ -89,8 +89,13 @@ impl EventBody {
                     return Poll::Ready(Some(bytes));
                 }
                 Poll::Ready(None) => {
-                    self.says_done &= !reader.is_cut_short();
-                    self.readers.pop_front();
+                    if reader.is_cut_short() {
+                        // Whoever was told to come back has not heard the end, and another turn follows only an end.
+                        self.says_done = false;
+                        self.readers.clear();
+                    } else {
+                        self.readers.pop_front();
+                    }
                 }
                 Poll::Pending => return self.poll_heartbeat(context),
             }

@@ -72,6 +72,11 @@ impl TurnLog {
         &self.turn
     }
 
+    /// The turn's number in its conversation.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
     /// The position of the latest event; `None` while there is none.
     pub fn last_event_id(&self) -> Option<EventId> {
         let count = u32::try_from(self.lock().ends.len()).unwrap_or(u32::MAX);
