@@ -368,6 +368,10 @@ impl Visitor {
             if !view.is_ended() && !view.was_sent_away() && !self.place.is_left() {
                 broken!(world, "R3", "a log ends without its end, last {:?}", view.last());
             }
+            // As the server's streams: nothing follows for whoever was told to come back.
+            if view.was_sent_away() {
+                return;
+            }
         }
     }
 }
