@@ -143,11 +143,11 @@ describe("a model that fails", () => {
 describe("a mistake of the owner", () => {
   // Mistake → the site that makes it, and the class under which the log explains it: the table of n8n/README.md.
   const mistakes = {
-    "another secret in n8n than in chat-proxy": ["webhook-other-secret", "status_403"],
+    "another secret in n8n than in chat-proxy": ["webhook-other-secret", "token_refused"],
     "a workflow that was never published": ["webhook-unpublished", "status_404"],
     "a missing key for Header Auth": [WITHOUT_KEY, "status_403"],
     "a workflow that expects the token of another site": [WRONG_SITE, "only_errors"],
-    "the same, refused with a 401 of the workflow's own": [WRONG_SITE_401, "status_401"],
+    "the same, refused with a 401 of the workflow's own": [WRONG_SITE_401, "token_refused"],
     "streaming switched off in the agent": ["webhook-streaming-off", "empty_answer"],
     "the response mode Immediately": ["webhook-immediately", "workflow_started"],
   };
