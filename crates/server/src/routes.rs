@@ -28,8 +28,6 @@ pub fn public_router(state: AppState) -> Router {
         .route("/widget/widget-config.json", get(widget::config::show).layer(CompressionLayer::new()))
         // Before the layer: a preflight comes as a method that no route has, and the layer is what answers it.
         .method_not_allowed_fallback(method_not_allowed)
-        // Before the layer: what is set later would answer preflights in its place.
-        .method_not_allowed_fallback(wrong_method)
         .layer(cors::layer(&state));
 
     // From n8n, not from a browser: no origin is allowed to do it.
@@ -57,10 +55,6 @@ pub fn operations_router(state: AppState) -> Router {
         .route("/ready", get(ready::show))
         .route("/metrics", get(metrics::show));
     finish(router, state)
-}
-
-async fn wrong_method() -> Problem {
-    Problem::method_not_allowed()
 }
 
 /// What is true of every request: an id, a trace, security headers, problem details, and that a panic costs one

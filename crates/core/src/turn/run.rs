@@ -1,4 +1,4 @@
-//! The task that runs a turn: recall, ask, append what comes, record how it ended.
+//! The task that runs a turn: wait for a place, ask, append what comes, record how it ended.
 
 use std::future::{pending, poll_fn};
 use std::panic::AssertUnwindSafe;
